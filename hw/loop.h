@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The event loop (epoll): the one thread that owns the state of the devices registered with it.
+ *
+ * loop_add, loop_mod, loop_del and timers may be called on the loop's own thread, or before loop_run
+ * by the builder. loop_call and loop_stop may be called from any thread.
+ */
+#ifndef HW_LOOP_H
+#define HW_LOOP_H
+
+#include <stdint.h>
+
+struct loop;
+struct loop_timer;
+
+/* @events is what epoll reported (EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR). */
+typedef void (*loop_fd_fn)(void *opaque, uint32_t events);
+typedef void (*loop_fn)(void *opaque);
+
+/* A loop in *@out, owned by the caller (loop_destroy). 0 or the negative errno of epoll/eventfd. */
+int loop_create(struct loop **out);
+
+/* Frees the loop and its timers; closes none of the registered descriptors. NULL is allowed. */
+void loop_destroy(struct loop *loop);
+
+/* Calls @fn(@opaque) when @fd has one of @events. 0, -EEXIST, -EPERM (a regular file) or -errno. */
+int loop_add(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *opaque);
+
+/* Changes the events of @fd; 0 keeps it registered but silent. 0 or -ENOENT. */
+int loop_mod(struct loop *loop, int fd, uint32_t events);
+
+/*
+ * Forgets @fd; its callback is not called again, not even for events already fetched. 0 or -ENOENT.
+ */
+int loop_del(struct loop *loop, int fd);
+
+/* Like loop_add for an eventfd: the counter is read before @fn is called. */
+int loop_add_eventfd(struct loop *loop, int fd, loop_fn fn, void *opaque);
+
+/* A one-shot timer, disarmed, owned by the loop. 0 or -errno. */
+int loop_timer_add(struct loop *loop, loop_fn fn, void *opaque, struct loop_timer **out);
+
+/* Arms @timer to fire once @ns nanoseconds from now; 0 disarms it. Any thread. */
+void loop_timer_arm(struct loop_timer *timer, uint64_t ns);
+
+/* Runs until loop_stop. Returns 0, or the negative errno of epoll_wait. */
+int loop_run(struct loop *loop);
+
+/* Makes loop_run return after the callbacks under way; sticky. Any thread. */
+void loop_stop(struct loop *loop);
+
+/*
+ * Runs @fn(@opaque) on the loop's thread and returns when it has run. On the loop's own thread, and
+ * while no thread runs the loop, it is a plain call (serialised by a lock). This is how a vCPU
+ * thread changes the state of a device that belongs to the loop. Must not be called from two loops at each other.
+ */
+void loop_call(struct loop *loop, loop_fn fn, void *opaque);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest memory: the regions of the guest physical address space and the only way to touch them.
+ *
+ * Regions are added while the machine is built and stay until mem_destroy(), which runs after every
+ * thread that could touch them has been joined; so the list is read without a lock by all threads,
+ * and a host segment handed out by mem_segments() stays mapped for the machine's life.
+ *
+ * Every accessor judges the whole range first: it must lie in RAM (or, for reads, in read-only
+ * memory), may cross from one region into the next adjacent one, and may not wrap. A range of
+ * length zero is inside if its start is inside or at the end of a region. Nothing is touched when the
+ * range is refused. Refusals are -EFAULT and silent: the caller knows whose fault it is.
+ */
+#ifndef MM_MEMORY_H
+#define MM_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "mm/gpa.h"
+
+enum mem_kind {
+	MEM_RAM,      /* guest and devices read and write */
+	MEM_READONLY, /* guest and devices read; a guest's store leaves the guest as an MMIO exit */
+	MEM_HOLE,     /* nothing may ever lie here (device windows); every access fails */
+};
+
+/* What an accessor wants to do with a range. */
+enum mem_access {
+	MEM_READ,
+	MEM_WRITE,
+};
+
+/* One region; read it, never write it. @host is NULL for a hole, else page aligned and congruent to
+ * @start modulo 2 MiB, so that KVM can map huge pages. */
+struct mem_region {
+	gpa_t start;
+	uint64_t size; /* bytes, a multiple of the page size, never 0 */
+	enum mem_kind kind;
+	void *host;
+};
+
+enum { MEM_MAX_REGIONS = 16 };
+
+struct guest_mem;
+
+/* An empty guest address space in *@out, owned by the caller (mem_destroy). 0 or -ENOMEM. */
+int mem_create(struct guest_mem **out);
+
+/* Unmaps every region and frees @mem. NULL is allowed. No thread may use @mem any more. */
+void mem_destroy(struct guest_mem *mem);
+
+/*
+ * Adds @size bytes of private anonymous memory (huge pages advised) at @start, zero filled.
+ * @start and @size are multiples of 4096. 0, -EINVAL (alignment, zero size, wraps 2^64), -EEXIST
+ * (overlaps a region), -ENOSPC (MEM_MAX_REGIONS), -ENOMEM (the host refuses the mapping).
+ */
+int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kind);
+
+/* The regions in ascending order of address; *@count of them. Valid until the next mem_add. */
+const struct mem_region *mem_regions(const struct guest_mem *mem, size_t *count);
+
+/* Bytes of RAM in all. */
+uint64_t mem_ram_size(const struct guest_mem *mem);
+
+/* Copies @len bytes out of the guest. 0 or -EFAULT. Any thread. */
+int mem_read(const struct guest_mem *mem, gpa_t from, void *to, size_t len);
+
+/* Copies @len bytes into the guest's RAM. 0 or -EFAULT. Any thread. */
+int mem_write(struct guest_mem *mem, gpa_t to, const void *from, size_t len);
+
+/* Copies @len bytes within the guest; the ranges may overlap. 0 or -EFAULT. */
+int mem_copy(struct guest_mem *mem, gpa_t to, gpa_t from, size_t len);
+
+/* Sets @len bytes of RAM to @byte. 0 or -EFAULT. */
+int mem_fill(struct guest_mem *mem, gpa_t to, uint8_t byte, size_t len);
+
+/*
+ * Like mem_write, but read-only regions accept it too. For the builder of the machine only, before
+ * the first vCPU runs (tables, firmware).
+ */
+int mem_load(struct guest_mem *mem, gpa_t to, const void *from, size_t len);
+
+/*
+ * Reads exactly @len bytes of @fd from offset @off straight into RAM. 0, -EFAULT (range), -ENODATA
+ * (the file ends before), or the negative errno of pread.
+ */
+int mem_read_file(struct guest_mem *mem, gpa_t to, int fd, off_t off, size_t len);
+
+/*
+ * The range as host segments for readv, writev and the like: fills at most @max entries of @iov and
+ * returns how many, 0 for an empty range, -EFAULT if any byte lies outside what @access may touch,
+ * -E2BIG if @max is too small. The guest may change the bytes at any time: use them only as data,
+ * never to decide.
+ */
+int mem_segments(const struct guest_mem *mem, gpa_t start, uint64_t len, enum mem_access access,
+		 struct iovec *iov, size_t max);
+
+/*
+ * Naturally aligned little-endian words, read or written by one untorn access. Loads acquire and
+ * stores release, so a ring index orders the entries behind it. 0, -EFAULT (outside), -EINVAL
+ * (misaligned).
+ */
+int mem_load16(const struct guest_mem *mem, gpa_t from, uint16_t *value);
+int mem_load32(const struct guest_mem *mem, gpa_t from, uint32_t *value);
+int mem_load64(const struct guest_mem *mem, gpa_t from, uint64_t *value);
+int mem_store16(struct guest_mem *mem, gpa_t to, uint16_t value);
+int mem_store32(struct guest_mem *mem, gpa_t to, uint32_t value);
+int mem_store64(struct guest_mem *mem, gpa_t to, uint64_t value);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtio device: what every device type provides (struct virtio_type), and the status machine,
+ * feature negotiation and queue set-up (virtio 1.3, sections 2.1, 2.2, 3.1) that every transport
+ * shares. No transport judges anything: it decodes registers and calls these.
+ *
+ * All functions run on the thread of the device's loop (or before it runs), except
+ * virtio_isr_read, virtio_isr_ack and virtio_kick, which any thread may call.
+ */
+#ifndef VIRTIO_DEVICE_H
+#define VIRTIO_DEVICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hw/irq.h"
+#include "hw/loop.h"
+#include "mm/memory.h"
+#include "virtio/queue.h"
+
+enum {
+	VIRTIO_MAX_QUEUES = 8,
+};
+
+/* Device status bits (2.1). */
+enum {
+	VIRTIO_S_ACKNOWLEDGE = 1,
+	VIRTIO_S_DRIVER = 2,
+	VIRTIO_S_DRIVER_OK = 4,
+	VIRTIO_S_FEATURES_OK = 8,
+	VIRTIO_S_NEEDS_RESET = 64,
+	VIRTIO_S_FAILED = 128,
+};
+
+/* Feature bits that queue and transport know (6). */
+#define VIRTIO_F_INDIRECT_DESC (UINT64_C(1) << 28)
+#define VIRTIO_F_EVENT_IDX (UINT64_C(1) << 29)
+#define VIRTIO_F_VERSION_1 (UINT64_C(1) << 32)
+
+/* Interrupt status bits (4.2.2). */
+enum {
+	VIRTIO_ISR_QUEUE = 1,
+	VIRTIO_ISR_CONFIG = 2,
+};
+
+struct virtio_dev;
+
+/*
+ * One device type. Every function runs on the loop's thread. @dev->priv is the type's own state.
+ */
+struct virtio_type {
+	const char *name; /* "blk", for messages */
+	uint32_t id;      /* device id (section 5) */
+
+	/* Bytes of config space @offset.. into @data; offset + len <= config_size. NULL if none. */
+	void (*config_read)(struct virtio_dev *dev, size_t offset, void *data, size_t len);
+	/* A driver's write to config space, same bounds. NULL: ignored. */
+	void (*config_write)(struct virtio_dev *dev, size_t offset, const void *data, size_t len);
+	/* DRIVER_OK was set; features are final (dev->driver_features). NULL allowed. */
+	void (*ready)(struct virtio_dev *dev);
+	/* Chains may wait in queue @index: take and serve them. Spurious calls happen. */
+	void (*queue_kick)(struct virtio_dev *dev, unsigned index);
+	/*
+	 * The driver resets: on return nothing of the guest's memory is touched any more and nothing
+	 * will be pushed for chains taken before (requests in flight are waited for).
+	 */
+	void (*reset)(struct virtio_dev *dev);
+	/* Frees @dev->priv; after reset, no thread uses the device. */
+	void (*destroy)(struct virtio_dev *dev);
+};
+
+struct virtio_dev {
+	const struct virtio_type *type;
+	void *priv;
+	char name[32]; /* "blk0", for messages */
+	struct guest_mem *mem;
+	struct loop *loop;
+	struct irq_line *irq; /* pulsed once per signal */
+
+	uint64_t features; /* offered; constant after create */
+	size_t config_size;
+	unsigned queue_count;
+	struct virtqueue queues[VIRTIO_MAX_QUEUES];
+	int kick_fd[VIRTIO_MAX_QUEUES]; /* eventfds: doorbells (an ioeventfd in hvrun) */
+
+	/* Negotiation state. */
+	uint64_t driver_features;
+	uint32_t status;
+	uint32_t config_generation;
+
+	_Atomic uint32_t isr;
+	_Atomic uint64_t interrupts; /* sent, for reports */
+};
+
+/*
+ * Prepares the shared part of a device: @type, queues (each with @queue_max entries), eventfds,
+ * which it registers with @loop. The type's own create function calls this. 0 or -errno; on error
+ * nothing is left open.
+ */
+int virtio_dev_init(struct virtio_dev *dev, const struct virtio_type *type, const char *name,
+		    struct guest_mem *mem, struct loop *loop, unsigned queue_count,
+		    uint16_t queue_max, uint64_t features, size_t config_size);
+
+/* Resets, calls type->destroy, closes the eventfds. Not the memory of @dev itself. */
+void virtio_dev_fini(struct virtio_dev *dev);
+
+/*
+ * What a transport may ask. Each judges the order of steps (3.1.1): what comes at a wrong time is
+ * ignored, and where the driver has broken the device's trust (a queue register written after
+ * activation), NEEDS_RESET is set.
+ */
+uint32_t virtio_status(const struct virtio_dev *dev);
+void virtio_set_status(struct virtio_dev *dev, uint32_t status); /* 0 resets */
+uint32_t virtio_features(const struct virtio_dev *dev, uint32_t select);
+void virtio_set_driver_features(struct virtio_dev *dev, uint32_t select, uint32_t bits);
+
+enum virtio_queue_field {
+	VIRTIO_Q_NUM,
+	VIRTIO_Q_DESC_LOW,
+	VIRTIO_Q_DESC_HIGH,
+	VIRTIO_Q_AVAIL_LOW,
+	VIRTIO_Q_AVAIL_HIGH,
+	VIRTIO_Q_USED_LOW,
+	VIRTIO_Q_USED_HIGH,
+};
+
+/* @queue is what the driver selected: any 32-bit value. */
+uint32_t virtio_queue_num_max(const struct virtio_dev *dev, uint32_t queue); /* 0 if absent */
+void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_field field,
+		      uint32_t value);
+bool virtio_queue_ready(const struct virtio_dev *dev, uint32_t queue);
+void virtio_queue_set_ready(struct virtio_dev *dev, uint32_t queue, uint32_t ready);
+
+/* Config space; bytes outside read as all ones and are not written. @len 1 to 8. */
+void virtio_config_read(struct virtio_dev *dev, uint64_t offset, void *data, size_t len);
+void virtio_config_write(struct virtio_dev *dev, uint64_t offset, const void *data, size_t len);
+
+/* The doorbell, for a transport without ioeventfd: any 32-bit queue number, any thread. */
+void virtio_kick(struct virtio_dev *dev, uint32_t queue);
+
+/* Interrupt status and its acknowledgement. Any thread. */
+uint32_t virtio_isr_read(struct virtio_dev *dev);
+void virtio_isr_ack(struct virtio_dev *dev, uint32_t bits);
+
+/* For device types: tell the driver of used buffers in @queue if it asked to be told. */
+void virtio_signal(struct virtio_dev *dev, unsigned queue);
+
+/* For device types: the config space changed. */
+void virtio_config_changed(struct virtio_dev *dev);
+
+/*
+ * For device types and the queue: the driver broke a rule. Sets NEEDS_RESET, interrupts, and says
+ * one line (once until the next reset): "virtio-blk0: guest driver error: @why".
+ */
+void virtio_dev_broken(struct virtio_dev *dev, const char *why);
+
+/* Takes a chain of queue @index as vq_pop does, and handles a broken queue. 1, or 0 for none. */
+int virtio_pop(struct virtio_dev *dev, unsigned index, struct vq_chain *chain);
+
+#endif
