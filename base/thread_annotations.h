@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names for clang's thread-safety attributes (clang -Wthread-safety); nothing under gcc.
+ *
+ * They say which lock guards which data and what a function does to locks; `make check` compiles
+ * everything with the analysis on. Use with struct lock of base/lock.h:
+ *
+ *	struct counter {
+ *		struct lock lock;
+ *		uint64_t hits GUARDED_BY(lock);
+ *	};
+ *	static void count_locked(struct counter *c) REQUIRES(c->lock);
+ */
+#ifndef BASE_THREAD_ANNOTATIONS_H
+#define BASE_THREAD_ANNOTATIONS_H
+
+#ifdef __clang__
+#define THREAD_ANNOTATION(x) __attribute__((x))
+#else
+#define THREAD_ANNOTATION(x)
+#endif
+
+/* The type is a lock; name is how messages call it. */
+#define CAPABILITY(name) THREAD_ANNOTATION(capability(name))
+
+/* The field may be read or written only with the lock held. */
+#define GUARDED_BY(lock) THREAD_ANNOTATION(guarded_by(lock))
+
+/* What the pointer points to may be used only with the lock held. */
+#define PT_GUARDED_BY(lock) THREAD_ANNOTATION(pt_guarded_by(lock))
+
+/* The caller holds the locks, before and after. */
+#define REQUIRES(...) THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
+
+/* The function takes the locks and returns holding them. */
+#define ACQUIRE(...) THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+
+/* The function takes the lock if it returns the given value. */
+#define TRY_ACQUIRE(...) THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
+
+/* The caller holds the locks; the function lets them go. */
+#define RELEASE(...) THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+
+/* The caller must not hold the locks: the function takes them itself. */
+#define EXCLUDES(...) THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
+
+/* After the call, the lock is known to be held (checked at run time). */
+#define ASSERT_HELD(lock) THREAD_ANNOTATION(assert_capability(lock))
+
+/* The function is the machinery of a lock itself and is not analysed. */
+#define NO_THREAD_SAFETY_ANALYSIS THREAD_ANNOTATION(no_thread_safety_analysis)
+
+#endif /* BASE_THREAD_ANNOTATIONS_H */
