@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the user asked for: the words of the command line as plain data, judged by cli/. */
+#ifndef VM_CONFIG_H
+#define VM_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	VM_MAX_DISKS = 12,
+	VM_MAX_CPUS = 64,
+	VM_CMDLINE_MAX = 4096, /* bytes of --append in all, the final zero included */
+	VM_SERIAL_MAX = 20,    /* bytes of a disk's serial (virtio 1.3, 5.2.6, GET_ID) */
+};
+
+#define VM_MEMORY_DEFAULT (UINT64_C(512) << 20)
+#define VM_MEMORY_MIN (UINT64_C(2) << 20)
+#define VM_MEMORY_MAX (UINT64_C(1) << 40)
+
+/* Exit statuses (cli.md). The guest's own status and 128 + signal come on top. */
+enum vm_status {
+	VM_STATUS_OK = 0,
+	VM_STATUS_FAIL_ON = 1,
+	VM_STATUS_USAGE = 64,
+	VM_STATUS_BAD_IMAGE = 65,
+	VM_STATUS_NO_INPUT = 66,
+	VM_STATUS_NO_KVM = 69,
+	VM_STATUS_DEFECT = 70,
+	VM_STATUS_SYSTEM = 71,
+	VM_STATUS_REFUSED = 77,
+	VM_STATUS_TIMEOUT = 124,
+	VM_STATUS_PANIC = 134,
+};
+
+enum vm_console {
+	VM_CONSOLE_SERIAL,
+	VM_CONSOLE_VIRTIO,
+	VM_CONSOLE_NONE,
+};
+
+enum vm_sandbox {
+	VM_SANDBOX_ON,
+	VM_SANDBOX_OFF,
+};
+
+/* How an x86 guest is told of its virtio devices. */
+enum vm_discovery {
+	VM_DISCOVERY_ACPI,
+	VM_DISCOVERY_CMDLINE, /* virtio_mmio.device=, and no ACPI entries for them */
+};
+
+/* Strings point into argv or at constants; nothing here is owned. */
+struct vm_disk_config {
+	const char *path;
+	const char *serial; /* NULL: none given */
+	bool readonly;
+	bool direct;
+};
+
+struct vm_config {
+	const char *kernel;
+	const char *initrd; /* NULL: none */
+	char append[VM_CMDLINE_MAX]; /* all --append joined by one space */
+	bool append_only;
+	uint64_t memory; /* bytes, a multiple of 4096 */
+	unsigned cpus;
+	struct vm_disk_config disks[VM_MAX_DISKS];
+	size_t disk_count;
+	enum vm_console console;
+	const char *log; /* NULL: none */
+	enum vm_sandbox sandbox;
+	enum vm_discovery discovery;
+	bool io_uring; /* disks by io_uring */
+	int verbosity; /* -1 quiet, 0, 1 verbose */
+
+	/* The terminal, prepared by cli/: both are open descriptors of the process. */
+	int in_fd;        /* console input, -1: none */
+	int out_fd;       /* console output */
+	bool escapes;     /* in_fd is a terminal in raw mode: Ctrl-A x leaves, Ctrl-A c is help */
+	uint64_t launched_ns; /* CLOCK_MONOTONIC at main() */
+};
+
+#endif
