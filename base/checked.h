@@ -58,8 +58,7 @@ __attribute__((warn_unused_result)) static inline bool size_add(size_t a, size_t
 }
 
 /* *product = a * b. */
-__attribute__((warn_unused_result)) static inline bool size_mul(size_t a, size_t b,
-								size_t *product)
+__attribute__((warn_unused_result)) static inline bool size_mul(size_t a, size_t b, size_t *product)
 {
 	size_t r;
 

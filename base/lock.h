@@ -48,13 +48,13 @@ struct cond {
 };
 
 #define LOCK_STRING_(x) #x
-#define LOCK_STRING(x) LOCK_STRING_(x)
-#define LOCK_HERE __FILE__ ":" LOCK_STRING(__LINE__)
+#define LOCK_STRING(x)	LOCK_STRING_(x)
+#define LOCK_HERE	__FILE__ ":" LOCK_STRING(__LINE__)
 
 /* The start value of a lock that is never destroyed. */
-#define LOCK_INITIALIZER(rank_, name_)                                                             \
-	{                                                                                          \
-		.mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (rank_), .name = (name_)               \
+#define LOCK_INITIALIZER(rank_, name_)                                               \
+	{                                                                            \
+		.mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (rank_), .name = (name_) \
 	}
 
 /* Set up a lock that nobody uses yet. name must outlive the lock. Cannot fail on Linux. */

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Builds, tests and checks hvrun (GNU make). `make help` lists the targets.
+#
+# Sources are found by listing directories: a new file is built by being there. Objects lie in
+# out/ARCH/VARIANT/, so architectures and sanitizer builds never disturb each other.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# -- What to build -----------------------------------------------------------------------------
+
+HOST_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(shell uname -m))))
+ARCH    ?= $(HOST_ARCH)
+# release, static, debug (asserts on), asan (with UBSan), tsan, cov, clang, fuzz
+VARIANT ?= release
+V       ?= 0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+ifeq ($(filter x86 arm64 riscv,$(ARCH)),)
+$(error ARCH=$(ARCH): hvrun is for x86, arm64 and riscv)
+endif
+
+HVRUN_VERSION := $(shell cat VERSION)
+OUT := out/$(ARCH)/$(VARIANT)
+
+# The floors of the house, lowest first. DIRS="base mm" builds and tests only a part of it.
+DIRS ?= base mm hw virtio cpu arch arch/$(ARCH) vm cli
+SRCS := $(sort $(foreach d,$(DIRS),$(wildcard $(d)/*.c)))
+OBJS := $(SRCS:%.c=$(OUT)/obj/%.o)
+# One archive a directory, so that a test links only what it uses.
+LIBS_OWN := $(sort $(foreach s,$(SRCS),$(OUT)/lib/$(subst /,-,$(patsubst %/,%,$(dir $(s)))).a))
+
+UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(OUT)/unit/%)
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
+REPLAY_BINS := $(FUZZ_NAMES:%=$(OUT)/replay/fuzz_%)
+
+# -- How to build it ---------------------------------------------------------------------------
+
+include mk/flags.mk
+
+QUIET = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+
+all: $(if $(wildcard main.c),hvrun,$(LIBS_OWN))
+
+# ./hvrun is the release build for this machine, whatever ARCH and VARIANT say.
+ifeq ($(ARCH)/$(VARIANT),$(HOST_ARCH)/release)
+hvrun: $(OUT)/hvrun
+	$(call QUIET,COPY,$@)cp $< $@.tmp && mv -f $@.tmp $@
+else
+.PHONY: hvrun
+hvrun:
+	@$(MAKE) ARCH=$(HOST_ARCH) VARIANT=release hvrun
+endif
+
+.PHONY: bin libs unit-bins replay-bins static
+bin: $(OUT)/hvrun
+libs: $(LIBS_OWN)
+unit-bins: $(UNIT_BINS)
+replay-bins: $(REPLAY_BINS)
+
+# out/ARCH/hvrun: fully static, for any Linux of that architecture.
+ifeq ($(VARIANT),static)
+static: out/$(ARCH)/hvrun
+out/$(ARCH)/hvrun: $(OUT)/hvrun
+	$(call QUIET,STRIP,$@)$(STRIP) --strip-all --remove-section=.comment -o $@.tmp $< && mv -f $@.tmp $@
+else
+static:
+	@$(MAKE) ARCH=$(ARCH) VARIANT=static static
+endif
+
+# The flags of the last build: objects are made anew when they change, and only then.
+$(OUT)/flags: FORCE
+	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS))' > $@.tmp; \
+	if cmp -s $@.tmp $@; then rm -f $@.tmp; else mv -f $@.tmp $@; fi
+.PHONY: FORCE
+FORCE:
+
+$(OUT)/obj/%.o: %.c $(OUT)/flags $(FOREIGN)
+	@mkdir -p $(@D)
+	$(call QUIET,CC,$(VARIANT) $<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define own_library
+$(OUT)/lib/$(subst /,-,$(1)).a: $(filter $(OUT)/obj/$(1)/%,$(foreach o,$(OBJS),$(if $(filter $(OUT)/obj/$(1)/,$(dir $(o))),$(o))))
+	@mkdir -p $$(@D); rm -f $$@
+	$(call QUIET,AR,$(VARIANT) $(1))$(AR) rcs $$@ $$^
+endef
+$(foreach d,$(sort $(patsubst %/,%,$(dir $(SRCS)))),$(eval $(call own_library,$(d))))
+
+$(OUT)/hvrun: $(OUT)/obj/main.o $(OBJS)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LINK_OWN) -lcmocka $(LDLIBS)
+
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/tests/lib/fuzz_replay.o $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_OWN) $(LDLIBS)
+
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_OWN) $(LDLIBS)
+
+LINK_OWN = -Wl,--start-group $(LIBS_OWN) -Wl,--end-group
+
+-include $(OBJS:.o=.d) $(OUT)/obj/main.d
+-include $(UNIT_SRCS:%.c=$(OUT)/obj/%.d) $(FUZZ_SRCS:%.c=$(OUT)/obj/%.d)
+
+# -- What to do with it ------------------------------------------------------------------------
+
+.PHONY: test test-long guests boot bench coverage install clean format help need
+test:
+	@tools/need test
+	@tests/run $(SUITES)
+
+test-long:
+	@tools/need test
+	@HVRUN_TEST_LONG=1 tests/run $(SUITES)
+
+guests:
+	@$(MAKE) -C guests ARCH=$(ARCH)
+
+boot:
+	@tools/boot
+
+bench:
+	@if [ -x tests/bench/run ]; then tests/bench/run; else echo 'bench: tests/bench/run is not there yet'; exit 1; fi
+
+coverage:
+	@tools/need test
+	@tools/coverage
+
+# The packages to build hvrun itself; `make test` and `make check` install theirs.
+need:
+	@tools/need build
+
+.PHONY: fuzz fuzz-list
+fuzz-list:
+	@printf '%s\n' $(FUZZ_NAMES)
+
+TIME ?= 60
+fuzz:
+	@tools/fuzz '$(TARGET)' '$(TIME)'
+
+.PHONY: fuzz-bin
+fuzz-bin: $(OUT)/fuzz/$(TARGET)
+
+include mk/check.mk
+
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -s -m 755 hvrun '$(DESTDIR)$(PREFIX)/bin/hvrun'
+	@if [ -f docs/hvrun.1 ]; then set -x; install -d '$(DESTDIR)$(PREFIX)/share/man/man1' && \
+	install -m 644 docs/hvrun.1 '$(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1'; fi
+	install -d '$(DESTDIR)$(PREFIX)/share/doc/hvrun'
+	install -m 644 LICENSE $(wildcard README.md docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/hvrun'
+
+clean:
+	rm -rf out hvrun
+
+format:
+	clang-format-14 -i $(FORMAT_SRCS)
+
+help:
+	@echo 'make                          ./hvrun for this machine'
+	@echo 'make static ARCH=ARCH         out/ARCH/hvrun, fully static (x86, arm64, riscv)'
+	@echo 'make boot                     a stock Debian guest to its prompt'
+	@echo 'make test [SUITES="unit .."]  all tests, or some suites; test-long: the long forms'
+	@echo 'make check                    layering, warnings, clang-tidy, cppcheck, format'
+	@echo 'make fuzz TARGET=T TIME=S     fuzz one target; fuzz-list names them'
+	@echo 'make coverage, bench          reports under out/'
+	@echo 'make guests, format, need     bare-metal guests; clang-format; build packages'
+	@echo 'make install PREFIX= DESTDIR=, make clean'

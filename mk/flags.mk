@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The compiler, its flags and the libraries for one ARCH and VARIANT.
+
+TRIPLE_x86   := x86_64-linux-gnu
+TRIPLE_arm64 := aarch64-linux-gnu
+TRIPLE_riscv := riscv64-linux-gnu
+TRIPLE       := $(TRIPLE_$(ARCH))
+
+# Cross tools, and the foreign libraries unpacked aside, only where they are needed.
+ifeq ($(ARCH),$(HOST_ARCH))
+CROSS   :=
+FOREIGN :=
+else
+CROSS   := $(TRIPLE)-
+FOREIGN := out/foreign/$(ARCH)/.done
+$(FOREIGN): tools/foreign-libs
+	@tools/foreign-libs $(ARCH) $(@D) && touch $@
+endif
+
+ifneq ($(filter clang fuzz,$(VARIANT)),)
+CC := $(if $(filter default undefined,$(origin CC)),clang-14,$(CC))
+else
+CC := $(if $(filter default undefined,$(origin CC)),$(CROSS)gcc,$(CC))
+endif
+AR    := $(CROSS)ar
+STRIP := $(CROSS)strip
+
+IS_CLANG := $(findstring clang,$(CC))
+
+CPPFLAGS := -D_GNU_SOURCE -I. -DHVRUN_VERSION='"$(HVRUN_VERSION)"'
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough -Werror
+CFLAGS   := -std=gnu17 -g -fno-strict-aliasing -pthread -fPIE $(WARNINGS) \
+	$(if $(IS_CLANG),-Wthread-safety)
+# A program that guests attack: stack canaries, checked string functions, a fixed-up and then
+# read-only table of addresses, a position that cannot be guessed.
+HARDEN_C := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+HARDEN_L := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+LDFLAGS  := -pthread -Wl,--as-needed
+
+ifneq ($(FOREIGN),)
+CPPFLAGS += -isystem out/foreign/$(ARCH)/include
+LDFLAGS  += -Lout/foreign/$(ARCH)/lib
+endif
+
+# What each library is for: docs/dependencies.md
+LDLIBS_x86   := -lseccomp
+LDLIBS_arm64 := -lseccomp -lfdt
+LDLIBS_riscv := -lseccomp -lfdt
+LDLIBS       := $(LDLIBS_$(ARCH))
+
+DEBUG   := -DHVRUN_DEBUG=1
+RELEASE := -DHVRUN_DEBUG=0
+GC      := -ffunction-sections -fdata-sections
+
+ifeq ($(VARIANT),release)
+CFLAGS  += -O2 $(RELEASE) $(HARDEN_C) $(GC)
+LDFLAGS += -pie $(HARDEN_L) -Wl,--gc-sections
+else ifeq ($(VARIANT),static)
+CFLAGS  += -O2 $(RELEASE) $(HARDEN_C) $(GC)
+LDFLAGS += -static-pie $(HARDEN_L) -Wl,--gc-sections
+else ifeq ($(VARIANT),debug)
+CFLAGS  += -O1 $(DEBUG) $(HARDEN_C)
+LDFLAGS += -pie $(HARDEN_L)
+else ifeq ($(VARIANT),asan)
+CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+LDFLAGS += -pie
+else ifeq ($(VARIANT),tsan)
+CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fsanitize=thread
+LDFLAGS += -pie
+else ifeq ($(VARIANT),cov)
+CFLAGS  += -O0 $(DEBUG) --coverage
+LDFLAGS += -pie --coverage
+else ifeq ($(VARIANT),clang)
+CFLAGS  += -O1 $(DEBUG)
+LDFLAGS += -pie
+else ifeq ($(VARIANT),fuzz)
+CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	-fsanitize=fuzzer-no-link,address,undefined
+LDFLAGS += -pie
+else
+$(error VARIANT=$(VARIANT): release, static, debug, asan, tsan, cov, clang or fuzz)
+endif
