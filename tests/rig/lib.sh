@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=sh
+# What tests/rig/rig, the tests beside it and tools/boot share: reading an architecture's
+# description, and making (once each, kept under out/rig/) the initramfs of the host in QEMU
+# (L1), the initramfs of the guest (L2) and its root disk. Source it with the repository as
+# the current folder; call rig_load ARCH first. Names beginning rig_ are this file's.
+
+rig_say() { printf 'rig: %s\n' "$*" >&2; }
+
+# Reads the description of an architecture and names the files made for it.
+rig_load() {
+	rig_arch=$1
+	[ -f "tests/rig/$rig_arch.conf" ] || {
+		rig_say "there is no description tests/rig/$rig_arch.conf"
+		return 1
+	}
+	# shellcheck disable=SC1090
+	. "tests/rig/$rig_arch.conf"
+	rig_dir=$PWD/out/rig/$rig_arch
+	mkdir -p "$rig_dir"
+}
+
+# Why the rig cannot run here, in words; nothing when it can.
+rig_missing() {
+	command -v "$rig_qemu" >/dev/null || {
+		echo "no $rig_qemu (package $rig_qemu_package)"
+		return 0
+	}
+	for rig_tool in cpio mkfs.ext4 debugfs apt-get dpkg-deb; do
+		rig_have "$rig_tool" || echo "no $rig_tool"
+	done | head -n 1
+}
+
+# mkfs and debugfs live in sbin, which is not in everyone's PATH.
+rig_have() {
+	PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null
+}
+
+# Unpacked folder of a package for this rig's architecture.
+rig_package() {
+	tools/debian-fetch "$rig_deb_arch" "$rig_suite" "$1"
+}
+
+# The first file that matches PATTERN in FOLDER.
+rig_first() {
+	# shellcheck disable=SC2086
+	(cd "$1" && ls -d $2 2>/dev/null) | LC_ALL=C sort | head -n 1 | sed "s|^|$1/|"
+}
+
+rig_kernel() {
+	rig_kernel_tree=$(rig_package "$rig_kernel_package") || return 1
+	rig_first "$rig_kernel_tree" "$rig_kernel_file"
+}
+
+rig_guest_kernel() {
+	rig_guest_tree=$(rig_package "$rig_guest_kernel_package") || return 1
+	rig_first "$rig_guest_tree" "$rig_guest_kernel_file"
+}
+
+# Modules of TREE into FOLDER, unpacked, and FOLDER.list: their names in load order.
+rig_copy_modules() {
+	rig_tree=$1 rig_to=$2
+	shift 2
+	mkdir -p "$rig_to"
+	rig_order=$(tools/module-order "$rig_tree" "$@") || return 1
+	: >"$rig_to.list"
+	for rig_ko in $rig_order; do
+		rig_name=$(basename "$rig_ko")
+		rig_name=${rig_name%%.ko*}.ko
+		case $rig_ko in
+		*.xz) xz -dc "$rig_ko" >"$rig_to/$rig_name" ;;
+		*.zst) zstd -dcq "$rig_ko" >"$rig_to/$rig_name" ;;
+		*) cp "$rig_ko" "$rig_to/$rig_name" ;;
+		esac
+		echo "$rig_name" >>"$rig_to.list"
+	done
+}
+
+# The busybox of this rig's architecture.
+rig_busybox() {
+	rig_bb_tree=$(rig_package busybox-static) || return 1
+	rig_first "$rig_bb_tree" '*bin/busybox usr/bin/busybox'
+}
+
+# Is OUT newer than all that it is made from?
+rig_fresh() {
+	rig_out=$1
+	shift
+	[ -s "$rig_out" ] || return 1
+	for rig_src in "$@"; do
+		[ "$rig_src" -nt "$rig_out" ] && return 1
+	done
+	return 0
+}
+
+# L1's initramfs: busybox, the modules of KVM and of the out disk, tests/rig/l1-init.
+rig_base() {
+	rig_base_out=$rig_dir/base.cpio
+	rig_b_tree=$(rig_package "$rig_kernel_package") || return 1
+	rig_b_box=$(rig_busybox) || return 1
+	if ! rig_fresh "$rig_base_out" tests/rig/l1-init tests/rig/l1-lib "tests/rig/$rig_arch.conf" \
+		tests/rig/lib.sh "$rig_b_tree" "$rig_b_box"; then
+		rig_t=$rig_dir/base
+		rm -rf "$rig_t"
+		mkdir -p "$rig_t/bin" "$rig_t/dev" "$rig_t/proc" "$rig_t/sys" "$rig_t/tmp" "$rig_t/rig" \
+			"$rig_t/job" "$rig_t/out" "$rig_t/etc"
+		cp "$rig_b_box" "$rig_t/bin/busybox"
+		cp tests/rig/l1-init "$rig_t/init"
+		cp tests/rig/l1-lib "$rig_t/rig/lib"
+		chmod 755 "$rig_t/init" "$rig_t/bin/busybox"
+		echo 'root:x:0:0:root:/:/bin/sh' >"$rig_t/etc/passwd"
+		# shellcheck disable=SC2086
+		rig_copy_modules "$rig_b_tree" "$rig_t/rig/kvm" $rig_modules || return 1
+		# shellcheck disable=SC2086
+		rig_copy_modules "$rig_b_tree" "$rig_t/rig/outdisk" $rig_out_modules || return 1
+		tools/pack-cpio "$rig_t" "$rig_base_out"
+	fi
+	echo "$rig_base_out"
+}
+
+# The guest's initramfs: busybox, the modules of its virtio devices, tests/rig/l2-init.
+rig_guest_initrd() {
+	rig_gi_out=$rig_dir/guest.cpio
+	rig_g_tree=$(rig_package "$rig_guest_kernel_package") || return 1
+	rig_g_box=$(rig_busybox) || return 1
+	if ! rig_fresh "$rig_gi_out" tests/rig/l2-init "tests/rig/$rig_arch.conf" tests/rig/lib.sh \
+		"$rig_g_tree" "$rig_g_box"; then
+		rig_t=$rig_dir/guest
+		rm -rf "$rig_t"
+		mkdir -p "$rig_t/bin" "$rig_t/dev" "$rig_t/proc" "$rig_t/sys" "$rig_t/root" "$rig_t/tmp"
+		cp "$rig_g_box" "$rig_t/bin/busybox"
+		cp tests/rig/l2-init "$rig_t/init"
+		chmod 755 "$rig_t/init" "$rig_t/bin/busybox"
+		# shellcheck disable=SC2086
+		rig_copy_modules "$rig_g_tree" "$rig_t/modules" $rig_guest_modules || return 1
+		tools/pack-cpio "$rig_t" "$rig_gi_out"
+	fi
+	echo "$rig_gi_out"
+}
+
+# rig_root_disk OUT MIB [EXTRA]: an ext4 root disk with a busybox userland; the files of the
+# folder EXTRA are laid over it. /rig/job in it, when there, is run instead of a shell.
+rig_root_disk() {
+	rig_r_box=$(rig_busybox) || return 1
+	rig_r_native=$(tools/debian-fetch "$(dpkg --print-architecture)" "$rig_suite" busybox-static) ||
+		return 1
+	rig_r_native=$(rig_first "$rig_r_native" '*bin/busybox usr/bin/busybox')
+	tools/make-root-disk "$rig_r_box" "$rig_r_native" "$@"
+}
