@@ -8,6 +8,7 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDARY:
 .DEFAULT_GOAL := all
 
 # -- What to build -----------------------------------------------------------------------------
@@ -95,9 +96,15 @@ $(foreach d,$(sort $(patsubst %/,%,$(dir $(SRCS)))),$(eval $(call own_library,$(
 $(OUT)/hvrun: $(OUT)/obj/main.o $(OBJS)
 	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(LIBS_OWN)
+# What unit tests share: tests/lib/*.c except the replay program's main.
+TEST_LIB_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/fuzz_replay.c,$(sort $(wildcard tests/lib/*.c))))
+$(OUT)/lib/tests.a: $(TEST_LIB_OBJS)
+	@mkdir -p $(@D); rm -f $@
+	$(call QUIET,AR,$(VARIANT) tests/lib)$(AR) rcs $@ $^
+
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LINK_OWN) -lcmocka $(LDLIBS)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
 
 $(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/tests/lib/fuzz_replay.o $(LIBS_OWN)
 	@mkdir -p $(@D)
@@ -111,6 +118,7 @@ LINK_OWN = -Wl,--start-group $(LIBS_OWN) -Wl,--end-group
 
 -include $(OBJS:.o=.d) $(OUT)/obj/main.d
 -include $(UNIT_SRCS:%.c=$(OUT)/obj/%.d) $(FUZZ_SRCS:%.c=$(OUT)/obj/%.d)
+-include $(TEST_LIB_OBJS:.o=.d)
 
 # -- What to do with it ------------------------------------------------------------------------
 

@@ -18,7 +18,12 @@ $(FOREIGN): tools/foreign-libs
 	@tools/foreign-libs $(ARCH) $(@D) && touch $@
 endif
 
-ifneq ($(filter clang fuzz,$(VARIANT)),)
+# The clang build proves which lock guards which data, wherever a clang is there that can parse it.
+CLANG_22 := $(shell command -v clang-22)
+
+ifeq ($(VARIANT),clang)
+CC := $(if $(filter default undefined,$(origin CC)),$(if $(CLANG_22),clang-22,clang-14),$(CC))
+else ifeq ($(VARIANT),fuzz)
 CC := $(if $(filter default undefined,$(origin CC)),clang-14,$(CC))
 else
 CC := $(if $(filter default undefined,$(origin CC)),$(CROSS)gcc,$(CC))
@@ -74,7 +79,7 @@ else ifeq ($(VARIANT),cov)
 CFLAGS  += -O0 $(DEBUG) --coverage
 LDFLAGS += -pie --coverage
 else ifeq ($(VARIANT),clang)
-CFLAGS  += -O1 $(DEBUG)
+CFLAGS  += -O1 $(DEBUG) $(if $(CLANG_22),-fexperimental-late-parse-attributes -DHVRUN_GUARDED_BY)
 LDFLAGS += -pie
 else ifeq ($(VARIANT),fuzz)
 CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fno-sanitize-recover=all \
