@@ -30,29 +30,49 @@ int loop_add(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *op
 int loop_mod(struct loop *loop, int fd, uint32_t events);
 
 /*
- * Forgets @fd; its callback is not called again, not even for events already fetched. 0 or -ENOENT.
+ * Forgets @fd; its callback is not called again, not even for events already fetched. Call it
+ * before the descriptor is closed. 0 or -ENOENT.
  */
 int loop_del(struct loop *loop, int fd);
 
-/* Like loop_add for an eventfd: the counter is read before @fn is called. */
+/*
+ * Like loop_add for an eventfd: the counter is read before @fn is called, and @fn is not called
+ * when there is nothing to read. @fd should be non-blocking (EFD_NONBLOCK).
+ */
 int loop_add_eventfd(struct loop *loop, int fd, loop_fn fn, void *opaque);
 
-/* A one-shot timer, disarmed, owned by the loop. 0 or -errno. */
+/* A one-shot timer (a timerfd), disarmed, owned by the loop. 0 or -errno. */
 int loop_timer_add(struct loop *loop, loop_fn fn, void *opaque, struct loop_timer **out);
 
-/* Arms @timer to fire once @ns nanoseconds from now; 0 disarms it. Any thread. */
+/*
+ * Arms @timer to fire once @ns nanoseconds from now; 0 disarms it. Any thread, any lock held: it
+ * takes none.
+ */
 void loop_timer_arm(struct loop_timer *timer, uint64_t ns);
 
-/* Runs until loop_stop. Returns 0, or the negative errno of epoll_wait. */
+/*
+ * Runs until loop_stop. Returns 0, or the negative errno of epoll_wait. One thread at a time; a
+ * second one waits until the first has returned.
+ */
 int loop_run(struct loop *loop);
 
-/* Makes loop_run return after the callbacks under way; sticky. Any thread. */
+/*
+ * One turn by hand, for tests and fuzzers: waits at most @timeout_ms milliseconds (-1: for ever, 0:
+ * not at all) and calls what is ready. Returns the number of ready sources, or -errno. Does
+ * nothing after loop_stop.
+ */
+int loop_turn(struct loop *loop, int timeout_ms);
+
+/* Makes loop_run return after the callback under way; sticky. Any thread. */
 void loop_stop(struct loop *loop);
 
 /*
- * Runs @fn(@opaque) on the loop's thread and returns when it has run. On the loop's own thread, and
- * while no thread runs the loop, it is a plain call (serialised by a lock). This is how a vCPU
- * thread changes the state of a device that belongs to the loop. Must not be called from two loops at each other.
+ * Runs @fn(@opaque) on the loop's thread and returns when it has run. On the loop's own thread it
+ * is a plain call. While no thread runs the loop (before loop_run, after loop_stop) the caller
+ * becomes the loop's thread for the length of the call, one caller at a time; so a call always
+ * completes. This is how a vCPU thread changes the state of a device that belongs to the loop.
+ * The caller holds no lock (base/lock.h), for it may wait. Must not be called from two loops at
+ * each other.
  */
 void loop_call(struct loop *loop, loop_fn fn, void *opaque);
 

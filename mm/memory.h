@@ -53,9 +53,11 @@ int mem_create(struct guest_mem **out);
 void mem_destroy(struct guest_mem *mem);
 
 /*
- * Adds @size bytes of private anonymous memory (huge pages advised) at @start, zero filled.
- * @start and @size are multiples of 4096. 0, -EINVAL (alignment, zero size, wraps 2^64), -EEXIST
- * (overlaps a region), -ENOSPC (MEM_MAX_REGIONS), -ENOMEM (the host refuses the mapping).
+ * Adds @size bytes of private anonymous memory (huge pages advised) at @start, zero filled; a hole
+ * has none. @start and @size are multiples of 4096, and of the host's page size unless it is a
+ * hole. A child process does not inherit the memory. 0, -EINVAL (alignment, zero size, @start +
+ * @size reaches 2^64), -EEXIST (overlaps a region), -ENOSPC (MEM_MAX_REGIONS), -ENOMEM (the host
+ * refuses the mapping).
  */
 int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kind);
 
@@ -85,7 +87,8 @@ int mem_load(struct guest_mem *mem, gpa_t to, const void *from, size_t len);
 
 /*
  * Reads exactly @len bytes of @fd from offset @off straight into RAM. 0, -EFAULT (range), -ENODATA
- * (the file ends before), or the negative errno of pread.
+ * (the file ends before), -EINVAL (@off is negative), or the negative errno of pread. After an
+ * error of the file part of the range may be written.
  */
 int mem_read_file(struct guest_mem *mem, gpa_t to, int fd, off_t off, size_t len);
 

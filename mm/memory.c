@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guest's address space: its regions, and the host memory behind them.
+ *
+ * Host memory is private and anonymous. Choices that matter:
+ * - Host and guest addresses are congruent modulo 2 MiB, whatever the region's start, because KVM
+ *   maps a huge page only where both sides can hold one.
+ * - MADV_HUGEPAGE is advice: a kernel without transparent huge pages says EINVAL, and the guest
+ *   runs with small pages.
+ * - No MAP_NORESERVE: memory that the host plainly cannot give is refused here, with a status that
+ *   a script can act on, and not by the OOM killer an hour later.
+ * - MADV_DONTFORK: a helper process started while a guest runs neither inherits the guest's secrets
+ *   nor turns each guest store into a copy of a page. MADV_DONTDUMP: the same for a core of ours.
+ * - A page without access stays on both sides of each region, so a run past the end is a fault and
+ *   not a store into something else.
+ * - Read-only regions stay writable for us (mem_load fills them); what holds the guest back is the
+ *   kernel's memory slot, and what holds devices back is the judgement in mm/access.c.
+ */
+#include "mm/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+
+static const uint64_t huge_page = 2 * 1024 * 1024;
+static const uint64_t small_page = 4096;
+
+struct guest_mem {
+	size_t count;
+	struct mem_region regions[MEM_MAX_REGIONS]; /* ascending, without overlap */
+};
+
+static uint64_t host_page(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+
+	return size > 0 ? (uint64_t)size : small_page;
+}
+
+int mem_create(struct guest_mem **out)
+{
+	struct guest_mem *mem = (struct guest_mem *)calloc(1, sizeof(*mem));
+
+	if (!mem)
+		return -ENOMEM;
+	*out = mem;
+	return 0;
+}
+
+/* Gives back a region's memory and the guard pages around it. */
+static void unmap_region(const struct mem_region *region)
+{
+	size_t guard = (size_t)host_page();
+
+	if (region->host)
+		(void)munmap((uint8_t *)region->host - guard, (size_t)region->size + 2 * guard);
+}
+
+void mem_destroy(struct guest_mem *mem)
+{
+	if (!mem)
+		return;
+	for (size_t i = 0; i < mem->count; i++)
+		unmap_region(&mem->regions[i]);
+	free(mem);
+}
+
+/* The first address not below @low that is congruent to @start modulo 2 MiB. */
+static uint64_t congruent_above(uint64_t low, uint64_t start)
+{
+	return low + ((start - low) & (huge_page - 1));
+}
+
+/*
+ * Reserves more than is needed, keeps the congruent part with a guard page on each side, and gives
+ * the rest back.
+ */
+static int map_region(struct mem_region *region)
+{
+	const uint64_t guard = host_page();
+	uint64_t span, low, host, end;
+	void *base;
+
+	if (!u64_add(region->size, huge_page + 2 * guard, &span) || span > SIZE_MAX / 2)
+		return -ENOMEM;
+	base = mmap(NULL, (size_t)span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED)
+		return -ENOMEM;
+	low = (uint64_t)(uintptr_t)base;
+	host = congruent_above(low + guard, region->start.v);
+	end = host + region->size + guard;
+	if (mmap((void *)(uintptr_t)host, (size_t)region->size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+		(void)munmap(base, (size_t)span);
+		return -ENOMEM;
+	}
+	if (host - guard > low)
+		(void)munmap(base, (size_t)(host - guard - low));
+	if (low + span > end)
+		(void)munmap((void *)(uintptr_t)end, (size_t)(low + span - end));
+	region->host = (void *)(uintptr_t)host;
+	(void)madvise(region->host, (size_t)region->size, MADV_HUGEPAGE);
+	(void)madvise(region->host, (size_t)region->size, MADV_DONTFORK);
+	(void)madvise(region->host, (size_t)region->size, MADV_DONTDUMP);
+	return 0;
+}
+
+/* Whether a region may have this place, and before which region it then goes. */
+static int judge_place(const struct guest_mem *mem, const struct mem_region *region, size_t *place)
+{
+	const uint64_t page = region->kind == MEM_HOLE ? small_page : host_page();
+	uint64_t end;
+	size_t i;
+
+	if (region->size == 0 || region->start.v % page != 0 || region->size % page != 0 ||
+	    !u64_add(region->start.v, region->size, &end))
+		return -EINVAL;
+	for (i = 0; i < mem->count; i++) {
+		const struct mem_region *other = &mem->regions[i];
+
+		if (end <= other->start.v)
+			break;
+		if (region->start.v < other->start.v + other->size)
+			return -EEXIST;
+	}
+	if (mem->count == MEM_MAX_REGIONS)
+		return -ENOSPC;
+	*place = i;
+	return 0;
+}
+
+int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kind)
+{
+	struct mem_region region = { .start = start, .size = size, .kind = kind };
+	size_t place;
+	int err;
+
+	if (kind != MEM_RAM && kind != MEM_READONLY && kind != MEM_HOLE)
+		return -EINVAL;
+	err = judge_place(mem, &region, &place);
+	if (err)
+		return err;
+	if (kind != MEM_HOLE) {
+		err = map_region(&region);
+		if (err)
+			return err;
+	}
+	memmove(&mem->regions[place + 1], &mem->regions[place],
+		(mem->count - place) * sizeof(mem->regions[0]));
+	mem->regions[place] = region;
+	mem->count++;
+	return 0;
+}
+
+const struct mem_region *mem_regions(const struct guest_mem *mem, size_t *count)
+{
+	*count = mem->count;
+	return mem->regions;
+}
+
+uint64_t mem_ram_size(const struct guest_mem *mem)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < mem->count; i++)
+		if (mem->regions[i].kind == MEM_RAM)
+			sum += mem->regions[i].size;
+	return sum;
+}
