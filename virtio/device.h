@@ -6,6 +6,11 @@
  *
  * All functions run on the thread of the device's loop (or before it runs), except
  * virtio_isr_read, virtio_isr_ack and virtio_kick, which any thread may call.
+ *
+ * The life of a device, by status: reset (0) -> ACKNOWLEDGE -> DRIVER -> FEATURES_OK -> DRIVER_OK.
+ * Feature words are taken between DRIVER and FEATURES_OK, queues are set up between FEATURES_OK and
+ * DRIVER_OK, chains are served from DRIVER_OK on until NEEDS_RESET or FAILED. docs/devices/virtio.md
+ * has the whole table.
  */
 #ifndef VIRTIO_DEVICE_H
 #define VIRTIO_DEVICE_H
@@ -22,6 +27,7 @@
 
 enum {
 	VIRTIO_MAX_QUEUES = 8,
+	VIRTIO_MAX_REPORTS = 16, /* lines a guest can make one device print */
 };
 
 /* Device status bits (2.1). */
@@ -36,8 +42,8 @@ enum {
 
 /* Feature bits that queue and transport know (6). */
 #define VIRTIO_F_INDIRECT_DESC (UINT64_C(1) << 28)
-#define VIRTIO_F_EVENT_IDX (UINT64_C(1) << 29)
-#define VIRTIO_F_VERSION_1 (UINT64_C(1) << 32)
+#define VIRTIO_F_EVENT_IDX     (UINT64_C(1) << 29)
+#define VIRTIO_F_VERSION_1     (UINT64_C(1) << 32)
 
 /* Interrupt status bits (4.2.2). */
 enum {
@@ -52,7 +58,7 @@ struct virtio_dev;
  */
 struct virtio_type {
 	const char *name; /* "blk", for messages */
-	uint32_t id;      /* device id (section 5) */
+	uint32_t id;	  /* device id (section 5) */
 
 	/* Bytes of config space @offset.. into @data; offset + len <= config_size. NULL if none. */
 	void (*config_read)(struct virtio_dev *dev, size_t offset, void *data, size_t len);
@@ -64,11 +70,18 @@ struct virtio_type {
 	void (*queue_kick)(struct virtio_dev *dev, unsigned index);
 	/*
 	 * The driver resets: on return nothing of the guest's memory is touched any more and nothing
-	 * will be pushed for chains taken before (requests in flight are waited for).
+	 * will be pushed for chains taken before (requests in flight are waited for). Also called on a
+	 * device that was never ready, and more than once. NULL: the type keeps nothing in flight.
 	 */
 	void (*reset)(struct virtio_dev *dev);
 	/* Frees @dev->priv; after reset, no thread uses the device. */
 	void (*destroy)(struct virtio_dev *dev);
+};
+
+/* What a doorbell's callback gets. */
+struct virtio_kick_source {
+	struct virtio_dev *dev;
+	unsigned index;
 };
 
 struct virtio_dev {
@@ -77,33 +90,42 @@ struct virtio_dev {
 	char name[32]; /* "blk0", for messages */
 	struct guest_mem *mem;
 	struct loop *loop;
-	struct irq_line *irq; /* pulsed once per signal */
+	struct irq_line *irq; /* pulsed once per signal; set by the board after create, NULL: none */
 
 	uint64_t features; /* offered; constant after create */
 	size_t config_size;
 	unsigned queue_count;
 	struct virtqueue queues[VIRTIO_MAX_QUEUES];
 	int kick_fd[VIRTIO_MAX_QUEUES]; /* eventfds: doorbells (an ioeventfd in hvrun) */
+	struct virtio_kick_source kick_source[VIRTIO_MAX_QUEUES];
 
 	/* Negotiation state. */
 	uint64_t driver_features;
+	bool unknown_features; /* the driver took bits beyond the 64 that exist */
 	uint32_t status;
 	uint32_t config_generation;
+
+	unsigned reports; /* lines said about the driver's errors, bounded for the device's life */
 
 	_Atomic uint32_t isr;
 	_Atomic uint64_t interrupts; /* sent, for reports */
 };
 
 /*
- * Prepares the shared part of a device: @type, queues (each with @queue_max entries), eventfds,
- * which it registers with @loop. The type's own create function calls this. 0 or -errno; on error
- * nothing is left open.
+ * Prepares the shared part of a device: @type, queues (each with @queue_max entries, a power of
+ * two), eventfds, which it registers with @loop. @features are the type's own bits; VERSION_1,
+ * INDIRECT_DESC and EVENT_IDX are added here, for every device. The type's own create function
+ * calls this. 0, -EINVAL (more queues or entries than allowed) or -errno; on error nothing is left
+ * open.
  */
 int virtio_dev_init(struct virtio_dev *dev, const struct virtio_type *type, const char *name,
 		    struct guest_mem *mem, struct loop *loop, unsigned queue_count,
 		    uint16_t queue_max, uint64_t features, size_t config_size);
 
-/* Resets, calls type->destroy, closes the eventfds. Not the memory of @dev itself. */
+/*
+ * Resets, calls type->destroy, forgets and closes the eventfds. Not the memory of @dev itself. No
+ * thread runs the loop or a vCPU any more.
+ */
 void virtio_dev_fini(struct virtio_dev *dev);
 
 /*
@@ -126,7 +148,11 @@ enum virtio_queue_field {
 	VIRTIO_Q_USED_HIGH,
 };
 
-/* @queue is what the driver selected: any 32-bit value. */
+/*
+ * @queue is what the driver selected: any 32-bit value. Writing @ready 1 enables the queue, 0 stops
+ * it (4.2.2.2); other values are ignored. A queue stopped after DRIVER_OK cannot be enabled again
+ * without a reset; if it had requests in flight they are waited for and the device needs a reset.
+ */
 uint32_t virtio_queue_num_max(const struct virtio_dev *dev, uint32_t queue); /* 0 if absent */
 void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_field field,
 		      uint32_t value);
@@ -152,11 +178,15 @@ void virtio_config_changed(struct virtio_dev *dev);
 
 /*
  * For device types and the queue: the driver broke a rule. Sets NEEDS_RESET, interrupts, and says
- * one line (once until the next reset): "virtio-blk0: guest driver error: @why".
+ * one line (once until the next reset, and at most VIRTIO_MAX_REPORTS for the device's life):
+ * "virtio-blk0: guest driver error: @why".
  */
 void virtio_dev_broken(struct virtio_dev *dev, const char *why);
 
-/* Takes a chain of queue @index as vq_pop does, and handles a broken queue. 1, or 0 for none. */
+/*
+ * Takes a chain of queue @index as vq_pop does, and handles a broken queue. 1, or 0 for none, also
+ * while the device is not live (before DRIVER_OK, after NEEDS_RESET or FAILED).
+ */
 int virtio_pop(struct virtio_dev *dev, unsigned index, struct vq_chain *chain);
 
 #endif

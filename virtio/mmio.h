@@ -11,7 +11,7 @@
 #include "virtio/device.h"
 
 enum {
-	VIRTIO_MMIO_SIZE = 0x1000,        /* of one window */
+	VIRTIO_MMIO_SIZE = 0x1000,	  /* of one window */
 	VIRTIO_MMIO_QUEUE_NOTIFY = 0x050, /* offset of the doorbell, for an ioeventfd */
 };
 

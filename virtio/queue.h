@@ -37,14 +37,18 @@ struct virtqueue {
 	/* Owned by queue.c from here on. */
 	bool ready;
 	bool broken;
-	bool event_idx; /* VIRTIO_F_EVENT_IDX was negotiated */
-	bool indirect;  /* VIRTIO_F_INDIRECT_DESC was negotiated */
+	bool event_idx;	      /* VIRTIO_F_EVENT_IDX was negotiated */
+	bool indirect;	      /* VIRTIO_F_INDIRECT_DESC was negotiated */
+	bool signalled_valid; /* false after 2^16 pushes without a call of vq_should_signal */
+	bool can_unpop;	      /* @last_head is what vq_pop returned just now */
+	uint16_t avail_idx;   /* the driver's index as last read and judged */
 	uint16_t next_avail;  /* the next entry of the available ring to take */
 	uint16_t next_used;   /* the next entry of the used ring to fill */
-	uint16_t signalled;   /* next_used when the driver was last told */
-	bool signalled_valid;
+	uint16_t signalled;   /* next_used at the last call of vq_should_signal */
 	uint16_t in_flight;   /* chains taken and not yet returned */
-	const char *why; /* why it broke, in words; NULL if it did not */
+	uint16_t last_head;
+	uint64_t taken[VQ_MAX_SIZE / 64]; /* one bit for each head in flight */
+	const char *why;		  /* why it broke, in words; NULL if it did not */
 };
 
 /* One descriptor chain: first what the driver wrote for us, then what we may fill. */
@@ -72,7 +76,11 @@ int vq_enable(struct virtqueue *vq, bool event_idx, bool indirect);
 /*
  * Takes the next available chain into *@chain. 1 with a chain, 0 if there is none (or the queue is not
  * ready or broken), -EPROTO if the driver broke a rule (the queue is then broken and @vq->why says it).
- * Bounded: at most VQ_MAX_SIZE descriptors are looked at.
+ * Bounded: at most VQ_MAX_SIZE descriptors are looked at. Descriptors of length zero are allowed
+ * (the standard does not forbid them); they count as looked at and yield no segment, so a chain may
+ * have none at all. All of a chain is at most 2^32 bytes (2.7.5.1). A head that is in flight
+ * already breaks the queue, so devices may use it as the number of a request: heads in flight are
+ * distinct and below the queue's size.
  */
 int vq_pop(struct virtqueue *vq, struct vq_chain *chain);
 
@@ -84,16 +92,17 @@ void vq_unpop(struct virtqueue *vq);
 
 /*
  * Returns chain @head with @written bytes filled in (clamped to 32 bits by the caller's type).
- * Chains may be returned in any order. A broken or reset queue ignores it.
+ * Chains may be returned in any order. A broken or reset queue ignores it, and so does any queue a
+ * @head that is not in flight.
  */
 void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written);
 
-/* Whether the driver asked to be told of what was pushed since the last true answer (2.7.7, 2.7.8). */
+/* Whether the driver asked to be told of what was pushed since the last call (2.7.7, 2.7.8). */
 bool vq_should_signal(struct virtqueue *vq);
 
 /*
- * Doorbells off while the device drains, and on again. vq_enable_kick returns true if chains came
- * in meanwhile: the device must drain once more.
+ * Doorbells off while the device drains, and on again. vq_enable_kick returns true if chains wait
+ * (came in meanwhile, or were put back): a device that drains must drain once more.
  */
 void vq_disable_kick(struct virtqueue *vq);
 bool vq_enable_kick(struct virtqueue *vq);

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The part that all virtio devices share: status machine, feature negotiation, queue set-up, kicks,
+ * interrupts, and what happens when the driver breaks a rule.
+ */
+#include "virtio/device.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/diag.h"
+
+/* The bits that a driver may set. */
+#define DRIVER_BITS                                                               \
+	((uint32_t)(VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK | \
+		    VIRTIO_S_FEATURES_OK | VIRTIO_S_FAILED))
+
+/* The features that the queue and the transport provide for every device. */
+#define SHARED_FEATURES (VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX)
+
+static bool has(const struct virtio_dev *dev, uint32_t bits)
+{
+	return (dev->status & bits) == bits;
+}
+
+/* Whether the device has given up on this driver, or the driver on the device. */
+static bool dead(const struct virtio_dev *dev)
+{
+	return dev->status & (VIRTIO_S_NEEDS_RESET | VIRTIO_S_FAILED);
+}
+
+/* Whether chains are served. */
+static bool live(const struct virtio_dev *dev)
+{
+	return has(dev, VIRTIO_S_DRIVER_OK) && !dead(dev);
+}
+
+/* Interrupts. */
+
+static void interrupt(struct virtio_dev *dev, uint32_t reason)
+{
+	atomic_fetch_or(&dev->isr, reason);
+	atomic_fetch_add_explicit(&dev->interrupts, 1, memory_order_relaxed);
+	if (dev->irq)
+		irq_pulse(dev->irq);
+}
+
+uint32_t virtio_isr_read(struct virtio_dev *dev)
+{
+	return atomic_load(&dev->isr);
+}
+
+void virtio_isr_ack(struct virtio_dev *dev, uint32_t bits)
+{
+	atomic_fetch_and(&dev->isr, ~bits);
+}
+
+void virtio_signal(struct virtio_dev *dev, unsigned queue)
+{
+	if (queue >= dev->queue_count || !has(dev, VIRTIO_S_DRIVER_OK))
+		return;
+	if (vq_should_signal(&dev->queues[queue]))
+		interrupt(dev, VIRTIO_ISR_QUEUE);
+}
+
+void virtio_config_changed(struct virtio_dev *dev)
+{
+	dev->config_generation++;
+	if (has(dev, VIRTIO_S_DRIVER_OK))
+		interrupt(dev, VIRTIO_ISR_CONFIG);
+}
+
+/* Errors of the driver. */
+
+/* Says what the driver did, unless this device has had its share of lines. */
+static void report(struct virtio_dev *dev, const char *why)
+{
+	if (dev->reports >= VIRTIO_MAX_REPORTS)
+		return;
+	dev->reports++;
+	diag_warn("virtio-%s: guest driver error: %s%s", dev->name, why,
+		  dev->reports == VIRTIO_MAX_REPORTS ? " (more of this device are not shown)" : "");
+}
+
+void virtio_dev_broken(struct virtio_dev *dev, const char *why)
+{
+	if (has(dev, VIRTIO_S_NEEDS_RESET))
+		return;
+	dev->status |= VIRTIO_S_NEEDS_RESET;
+	report(dev, why);
+	if (has(dev, VIRTIO_S_DRIVER_OK))
+		interrupt(dev, VIRTIO_ISR_CONFIG);
+}
+
+static void queue_broken(struct virtio_dev *dev, unsigned index, const char *why)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text), "queue %u: %s", index, why);
+	virtio_dev_broken(dev, text);
+}
+
+/* Kicks. */
+
+static void serve(struct virtio_dev *dev, unsigned index)
+{
+	if (live(dev) && dev->queues[index].ready && dev->type->queue_kick)
+		dev->type->queue_kick(dev, index);
+}
+
+static void on_kick(void *opaque)
+{
+	struct virtio_kick_source *source = opaque;
+
+	serve(source->dev, source->index);
+}
+
+void virtio_kick(struct virtio_dev *dev, uint32_t queue)
+{
+	const uint64_t one = 1;
+
+	/* A full counter (EAGAIN) is a doorbell already rung. */
+	if (queue < dev->queue_count && write(dev->kick_fd[queue], &one, sizeof(one)) < 0)
+		return;
+}
+
+int virtio_pop(struct virtio_dev *dev, unsigned index, struct vq_chain *chain)
+{
+	int r;
+
+	if (index >= dev->queue_count || !live(dev))
+		return 0;
+	r = vq_pop(&dev->queues[index], chain);
+	if (r < 0)
+		queue_broken(dev, index, dev->queues[index].why);
+	return r > 0;
+}
+
+/* Status (2.1, 3.1.1). */
+
+static void reset(struct virtio_dev *dev)
+{
+	uint64_t count;
+
+	/* From here on no kick is served and nothing is popped, also while the type drains. */
+	dev->status &= ~(uint32_t)VIRTIO_S_DRIVER_OK;
+	if (dev->type->reset)
+		dev->type->reset(dev);
+	for (unsigned i = 0; i < dev->queue_count; i++) {
+		vq_reset(&dev->queues[i]);
+		while (read(dev->kick_fd[i], &count, sizeof(count)) < 0 && errno == EINTR)
+			;
+	}
+	dev->driver_features = 0;
+	dev->unknown_features = false;
+	atomic_store(&dev->isr, 0);
+	dev->status = 0;
+}
+
+static bool features_acceptable(const struct virtio_dev *dev)
+{
+	return !dev->unknown_features && !(dev->driver_features & ~dev->features) &&
+	       (dev->driver_features & VIRTIO_F_VERSION_1);
+}
+
+/* The device goes live: chains may have been offered, and kicked, before. */
+static void go_live(struct virtio_dev *dev)
+{
+	dev->status |= VIRTIO_S_DRIVER_OK;
+	if (dev->type->ready)
+		dev->type->ready(dev);
+	for (unsigned i = 0; i < dev->queue_count; i++)
+		serve(dev, i);
+}
+
+uint32_t virtio_status(const struct virtio_dev *dev)
+{
+	return dev->status;
+}
+
+void virtio_set_status(struct virtio_dev *dev, uint32_t status)
+{
+	uint32_t add;
+
+	if (status == 0) {
+		reset(dev);
+		return;
+	}
+	/* No bit may be cleared but by reset (2.1.1); the whole write is void then. */
+	status &= DRIVER_BITS;
+	if (dev->status & DRIVER_BITS & ~status)
+		return;
+	add = status & ~dev->status;
+	if (add & VIRTIO_S_FAILED) {
+		dev->status |= VIRTIO_S_FAILED;
+		return;
+	}
+	if (dead(dev))
+		return;
+
+	/* Each step asks for the one before; the last also that the driver could read it back. */
+	if ((add & VIRTIO_S_DRIVER_OK) && has(dev, VIRTIO_S_FEATURES_OK)) {
+		go_live(dev);
+		return;
+	}
+	if (add & VIRTIO_S_ACKNOWLEDGE)
+		dev->status |= VIRTIO_S_ACKNOWLEDGE;
+	if ((add & VIRTIO_S_DRIVER) && has(dev, VIRTIO_S_ACKNOWLEDGE))
+		dev->status |= VIRTIO_S_DRIVER;
+	if ((add & VIRTIO_S_FEATURES_OK) && has(dev, VIRTIO_S_DRIVER) && features_acceptable(dev))
+		dev->status |= VIRTIO_S_FEATURES_OK;
+}
+
+/* Features (2.2). */
+
+uint32_t virtio_features(const struct virtio_dev *dev, uint32_t select)
+{
+	return select < 2 ? (uint32_t)(dev->features >> (32 * select)) : 0;
+}
+
+void virtio_set_driver_features(struct virtio_dev *dev, uint32_t select, uint32_t bits)
+{
+	if (!has(dev, VIRTIO_S_DRIVER) || has(dev, VIRTIO_S_FEATURES_OK) || dead(dev))
+		return;
+	if (select >= 2) {
+		dev->unknown_features = dev->unknown_features || bits;
+		return;
+	}
+	dev->driver_features &= ~((uint64_t)UINT32_MAX << (32 * select));
+	dev->driver_features |= (uint64_t)bits << (32 * select);
+}
+
+/* Queue set-up. */
+
+/*
+ * Whether the driver may set up @queue now. To do so on a ready queue or after DRIVER_OK would move
+ * rings under a running device: nothing that this driver says is believed any more.
+ */
+static bool may_set_up(struct virtio_dev *dev, uint32_t queue)
+{
+	if (queue >= dev->queue_count || !has(dev, VIRTIO_S_FEATURES_OK) || dead(dev))
+		return false;
+	if (!dev->queues[queue].ready && !has(dev, VIRTIO_S_DRIVER_OK))
+		return true;
+	queue_broken(dev, queue, "set up again after it was enabled or after DRIVER_OK");
+	return false;
+}
+
+uint32_t virtio_queue_num_max(const struct virtio_dev *dev, uint32_t queue)
+{
+	return queue < dev->queue_count ? dev->queues[queue].num_max : 0;
+}
+
+static void set_half(gpa_t *addr, unsigned half, uint32_t value)
+{
+	addr->v &= ~((uint64_t)UINT32_MAX << (32 * half));
+	addr->v |= (uint64_t)value << (32 * half);
+}
+
+void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_field field,
+		      uint32_t value)
+{
+	struct virtqueue *vq;
+
+	if (!may_set_up(dev, queue))
+		return;
+	vq = &dev->queues[queue];
+	switch (field) {
+	case VIRTIO_Q_NUM:
+		vq->num = value;
+		break;
+	case VIRTIO_Q_DESC_LOW:
+	case VIRTIO_Q_DESC_HIGH:
+		set_half(&vq->desc, field == VIRTIO_Q_DESC_HIGH, value);
+		break;
+	case VIRTIO_Q_AVAIL_LOW:
+	case VIRTIO_Q_AVAIL_HIGH:
+		set_half(&vq->avail, field == VIRTIO_Q_AVAIL_HIGH, value);
+		break;
+	case VIRTIO_Q_USED_LOW:
+	case VIRTIO_Q_USED_HIGH:
+		set_half(&vq->used, field == VIRTIO_Q_USED_HIGH, value);
+		break;
+	}
+}
+
+bool virtio_queue_ready(const struct virtio_dev *dev, uint32_t queue)
+{
+	return queue < dev->queue_count && dev->queues[queue].ready;
+}
+
+/*
+ * The driver stops one queue. What is in flight must not touch its memory once it has read the stop
+ * back, so the type drains; it forgets the chains of all queues by that, hence NEEDS_RESET.
+ */
+static void stop_queue(struct virtio_dev *dev, unsigned index)
+{
+	if (dev->queues[index].in_flight > 0) {
+		queue_broken(dev, index, "stopped while requests were in flight");
+		if (dev->type->reset)
+			dev->type->reset(dev);
+	}
+	vq_reset(&dev->queues[index]);
+}
+
+void virtio_queue_set_ready(struct virtio_dev *dev, uint32_t queue, uint32_t ready)
+{
+	if (queue >= dev->queue_count || ready > 1 || ready == dev->queues[queue].ready)
+		return;
+	if (!ready) {
+		stop_queue(dev, queue);
+		return;
+	}
+	if (!may_set_up(dev, queue))
+		return;
+	if (vq_enable(&dev->queues[queue], dev->driver_features & VIRTIO_F_EVENT_IDX,
+		      dev->driver_features & VIRTIO_F_INDIRECT_DESC))
+		queue_broken(dev, queue, dev->queues[queue].why);
+}
+
+/* Config space (2.5). */
+
+/* How many of @len bytes at @offset lie in config space. */
+static size_t config_part(const struct virtio_dev *dev, uint64_t offset, size_t len)
+{
+	if (offset >= dev->config_size)
+		return 0;
+	return size_min(len, dev->config_size - (size_t)offset);
+}
+
+void virtio_config_read(struct virtio_dev *dev, uint64_t offset, void *data, size_t len)
+{
+	size_t n = config_part(dev, offset, len);
+
+	memset(data, 0xff, len);
+	if (n && dev->type->config_read)
+		dev->type->config_read(dev, (size_t)offset, data, n);
+}
+
+void virtio_config_write(struct virtio_dev *dev, uint64_t offset, const void *data, size_t len)
+{
+	size_t n = config_part(dev, offset, len);
+
+	if (n && dev->type->config_write)
+		dev->type->config_write(dev, (size_t)offset, data, n);
+}
+
+/* Life. */
+
+static void close_kicks(struct virtio_dev *dev, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		(void)loop_del(dev->loop, dev->kick_fd[i]);
+		(void)close(dev->kick_fd[i]);
+		dev->kick_fd[i] = -1;
+	}
+}
+
+static int open_kick(struct virtio_dev *dev, unsigned index)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	dev->kick_source[index] = (struct virtio_kick_source){ dev, index };
+	r = loop_add_eventfd(dev->loop, fd, on_kick, &dev->kick_source[index]);
+	if (r) {
+		(void)close(fd);
+		return r;
+	}
+	dev->kick_fd[index] = fd;
+	return 0;
+}
+
+int virtio_dev_init(struct virtio_dev *dev, const struct virtio_type *type, const char *name,
+		    struct guest_mem *mem, struct loop *loop, unsigned queue_count,
+		    uint16_t queue_max, uint64_t features, size_t config_size)
+{
+	int r;
+
+	if (queue_count > VIRTIO_MAX_QUEUES || queue_max > VQ_MAX_SIZE || !u64_is_pow2(queue_max))
+		return -EINVAL;
+	*dev = (struct virtio_dev){
+		.type = type,
+		.mem = mem,
+		.loop = loop,
+		.features = features | SHARED_FEATURES,
+		.config_size = config_size,
+		.queue_count = queue_count,
+	};
+	(void)snprintf(dev->name, sizeof(dev->name), "%s", name);
+	for (unsigned i = 0; i < queue_count; i++) {
+		vq_init(&dev->queues[i], mem, queue_max);
+		r = open_kick(dev, i);
+		if (r) {
+			close_kicks(dev, i);
+			return r;
+		}
+	}
+	return 0;
+}
+
+void virtio_dev_fini(struct virtio_dev *dev)
+{
+	reset(dev);
+	close_kicks(dev, dev->queue_count);
+	if (dev->type->destroy)
+		dev->type->destroy(dev);
+}
