@@ -14,7 +14,6 @@
 #include "cli/doctor.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
-#include "cli/version.h"
 #include "vm/config.h"
 #include "vm/vm.h"
 
@@ -108,7 +107,8 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 	bool input_open = fill_standard_descriptors();
 
 	if (argc < 2) {
-		diag_error("nothing to do; boot a kernel with hvrun -k KERNEL, or see hvrun --help");
+		diag_error(
+			"nothing to do; boot a kernel with hvrun -k KERNEL, or see hvrun --help");
 		return VM_STATUS_USAGE;
 	}
 	if (argv[1][0] == '-')

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "cli/version.h"
 
 struct parser;
 
@@ -38,8 +37,8 @@ struct parser {
 	int next; /* the first word not yet looked at */
 	struct options *options;
 	const struct option *option; /* being applied */
-	uint32_t seen;               /* a bit for each row of the table */
-	bool done;                   /* --help or --version has decided */
+	uint32_t seen;		     /* a bit for each row of the table */
+	bool done;		     /* --help or --version has decided */
 };
 
 __attribute__((format(printf, 2, 3))) static int fail(struct parser *parser, const char *fmt, ...)
@@ -140,8 +139,9 @@ static int apply_memory(struct parser *parser, char *value)
 	int shift = number ? suffix_shift(rest) : -1;
 
 	if (shift < 0)
-		return fail(parser, "--memory: %s is not a size; give bytes, or a number with K, M or G, "
-				    "such as 512M",
+		return fail(parser,
+			    "--memory: %s is not a size; give bytes, or a number with K, M or G, "
+			    "such as 512M",
 			    value);
 	if (!u64_mul(size, UINT64_C(1) << shift, &size) || size > VM_MEMORY_MAX)
 		return fail(parser, "--memory: %s is more than 1024G", value);
@@ -200,8 +200,9 @@ static int apply_disk_serial(struct parser *parser, struct vm_disk_config *disk,
 			    disk->path, serial, VM_SERIAL_MAX);
 	for (size_t i = 0; i < len; i++) {
 		if (serial[i] <= ' ' || serial[i] > '~')
-			return fail(parser, "--disk %s: the serial %s has a character that is not "
-					    "printable ASCII",
+			return fail(parser,
+				    "--disk %s: the serial %s has a character that is not "
+				    "printable ASCII",
 				    disk->path, serial);
 	}
 	disk->serial = serial;
@@ -223,12 +224,14 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 	if (strncmp(part, "format=", 7) == 0) {
 		if (strcmp(part + 7, "raw") == 0)
 			return 0;
-		return fail(parser, "--disk %s: unknown format %s; it can be raw", disk->path, part + 7);
+		return fail(parser, "--disk %s: unknown format %s; it can be raw", disk->path,
+			    part + 7);
 	}
-	return fail(parser,
-		    "--disk %s: unknown word \"%s\"; there are ro, format=raw, direct and serial=ID, and "
-		    "a comma in a file name is written twice",
-		    disk->path, part);
+	return fail(
+		parser,
+		"--disk %s: unknown word \"%s\"; there are ro, format=raw, direct and serial=ID, and "
+		"a comma in a file name is written twice",
+		disk->path, part);
 }
 
 static int apply_disk(struct parser *parser, char *value)
@@ -354,8 +357,7 @@ static const struct option table[] = {
 	  apply_disk },
 	{ 0, false, "console", "KIND", "serial (default), virtio or none", apply_console },
 	{ 0, false, "log", "FILE", "a copy of the guest's console", apply_log },
-	{ 0, false, "virtio", "HOW", "tell of devices by acpi (default) or cmdline",
-	  apply_virtio },
+	{ 0, false, "virtio", "HOW", "tell of devices by acpi (default) or cmdline", apply_virtio },
 	{ 0, true, "io-uring", NULL, "disks by io_uring (a wider sandbox)", apply_io_uring },
 	{ 0, false, "sandbox", "STATE", "on (default) or off", apply_sandbox },
 	{ 'v', true, "verbose", NULL, "more on standard error", apply_verbose },
@@ -406,7 +408,8 @@ static int unknown_option(struct parser *parser, const char *name, size_t len)
 	if (best)
 		return fail(parser, "unknown option --%.*s; did you mean --%s?", (int)len, name,
 			    best->name);
-	return fail(parser, "unknown option --%.*s; hvrun --help lists what there is", (int)len, name);
+	return fail(parser, "unknown option --%.*s; hvrun --help lists what there is", (int)len,
+		    name);
 }
 
 /* Applies @option with @value, which is NULL when the word held none; then it is the next word. */
@@ -476,7 +479,8 @@ static int parse_word(struct parser *parser)
 
 	if (word[0] != '-' || !word[1] || strcmp(word, "--") == 0)
 		return fail(parser,
-			    "\"%s\" stands alone; a kernel is named by -k FILE, a disk by -d FILE", word);
+			    "\"%s\" stands alone; a kernel is named by -k FILE, a disk by -d FILE",
+			    word);
 	if (word[1] == '-')
 		return parse_long(parser, word + 2);
 	return parse_letters(parser, word + 1);
@@ -505,7 +509,8 @@ int options_parse(int argc, char **argv, struct options *options)
 			return err;
 	}
 	if (options->wish == OPTIONS_RUN && !options->config.kernel)
-		return fail(&parser, "no kernel to boot; name one with -k FILE, or see hvrun --help");
+		return fail(&parser,
+			    "no kernel to boot; name one with -k FILE, or see hvrun --help");
 	return 0;
 }
 
@@ -550,6 +555,7 @@ size_t options_help(char *buf, size_t size)
 	add(&text, "  hvrun doctor                      what this host can run, and why not\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		add_row(&text, &table[i]);
-	add(&text, "\nOn a terminal, Ctrl-A x leaves and Ctrl-A c asks for help. man hvrun has more.\n");
+	add(&text,
+	    "\nOn a terminal, Ctrl-A x leaves and Ctrl-A c asks for help. man hvrun has more.\n");
 	return text.used;
 }

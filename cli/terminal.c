@@ -93,8 +93,8 @@ bool terminal_enter(int fd)
 		return false;
 	saved.fd = fd;
 	saved.raw = saved.before;
-	saved.raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL |
-					 IXON);
+	saved.raw.c_iflag &=
+		~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
 	saved.raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
 	saved.raw.c_cc[VMIN] = 1;
 	saved.raw.c_cc[VTIME] = 0;
