@@ -14,7 +14,8 @@
  *
  * A field's attribute may name a sibling field in C only since clang 20, behind an option; so
  * `make check` runs the analysis with clang 22 and defines HVRUN_GUARDED_BY, and older compilers
- * see nothing there.
+ * see nothing there. There the analysis proves that this field of some object of the type is locked,
+ * not of which object (REQUIRES on a function does tell objects apart); TSan runs look for the rest.
  */
 #ifndef BASE_THREAD_ANNOTATIONS_H
 #define BASE_THREAD_ANNOTATIONS_H

@@ -60,7 +60,7 @@ static void reads_on_through_interrupts(void **state)
 {
 	struct sigaction act = { .sa_handler = on_signal }; /* no SA_RESTART */
 	struct feeder f = { .reader = pthread_self() };
-	char buf[8] = "........";
+	char buf[9] = "........";
 	pthread_t thread;
 	int fds[2];
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Sourced by shell tests (bash): . "$TEST_TOP/tests/lib/sh.sh"
+#
+# tests/run gives them TEST_TOP (the top folder, also the working folder), TMPDIR (a scratch folder
+# removed afterwards), HVRUN (the binary), HVRUN_SANITIZER (asan, tsan or unset), GUESTS (folder of
+# bare-metal guests) and HVRUN_TEST_LONG. Each case ends with ok, not_ok or skip.
+set -u
+: "${TEST_TOP:=$PWD}" "${TMPDIR:=/tmp}"
+
+ok() { printf 'ok %s\n' "$1"; }
+not_ok() { printf 'not ok %s: %s\n' "$1" "$2"; }
+skip() { printf 'skip %s: %s\n' "$1" "$2"; }
+
+# skip_all WHY: the whole script cannot run here.
+skip_all() {
+	skip "$(basename "$0" .sh)" "$1"
+	exit 0
+}
+
+# need_kvm: leaves with a skip where /dev/kvm is missing or may not be used.
+need_kvm() {
+	[ -e /dev/kvm ] || skip_all 'there is no /dev/kvm here'
+	[ -r /dev/kvm ] && [ -w /dev/kvm ] || skip_all '/dev/kvm may not be opened by this user'
+}
+
+# hv [-t SECONDS] ARG...: runs hvrun. Leaves its exit status in $status, standard output in $out (a
+# file), standard error in $err (a file). A run that takes longer than SECONDS (60) is killed; its
+# status is then "hung".
+hv() {
+	local limit=60
+	if [ "${1:-}" = -t ]; then
+		limit=$2
+		shift 2
+	fi
+	run_command "$limit" "$HVRUN" "$@"
+}
+
+# run_command SECONDS COMMAND [ARG...]: as hv, for any command.
+run_command() {
+	local limit=$1
+	shift
+	out=$TMPDIR/stdout err=$TMPDIR/stderr status=0
+	timeout -k 2 "$limit" "$@" >"$out" 2>"$err" </dev/null || status=$?
+	# 124 is also hvrun's own status for --timeout: then it says so itself.
+	if [ "$status" = 137 ] || { [ "$status" = 124 ] && ! grep -q '^hvrun: ' "$err"; }; then
+		status=hung
+	fi
+}
+
+# check NAME STATUS [STDERR-REGEX [STDOUT-REGEX]]: judges the last hv. An empty regex means that
+# there must be nothing; one left out means anything. Each line of stderr must begin "hvrun: ".
+check() {
+	local name=$1 want=$2
+	if [ "$status" != "$want" ]; then
+		not_ok "$name" "status $status, not $want; stderr: $(head -c 400 "$err" | tr '\n' '|')"
+	elif grep -qv '^hvrun: ' "$err"; then
+		not_ok "$name" "stderr has a line that is not hvrun's: $(grep -v '^hvrun: ' "$err" | head -n 1)"
+	elif [ $# -ge 3 ] && ! matches "$err" "$3"; then
+		not_ok "$name" "stderr is not /$3/ but: $(head -c 400 "$err" | tr '\n' '|')"
+	elif [ $# -ge 4 ] && ! matches "$out" "$4"; then
+		not_ok "$name" "stdout is not /$4/ but: $(head -c 400 "$out" | tr '\n' '|')"
+	else
+		ok "$name"
+		return 0
+	fi
+	return 1
+}
+
+matches() { # matches FILE REGEX
+	if [ -z "$2" ]; then
+		[ ! -s "$1" ]
+	else
+		grep -qE -- "$2" "$1"
+	fi
+}
+
+# one_line NAME: the last hv said exactly one line on standard error.
+one_line() {
+	local n
+	n=$(wc -l <"$err")
+	if [ "$n" = 1 ]; then ok "$1"; else not_ok "$1" "$n lines on stderr, not 1: $(tr '\n' '|' <"$err")"; fi
+}
