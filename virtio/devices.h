@@ -1,29 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Constructors of the device types. Each returns 0 and *@out (virtio_dev_destroy), or -errno. */
+/*
+ * Constructors of the device types. Each returns 0 and *@out, to be freed with virtio_dev_destroy, or
+ * -errno, said by nobody yet. They run on the thread of the loop, or before it runs.
+ */
 #ifndef VIRTIO_DEVICES_H
 #define VIRTIO_DEVICES_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "virtio/device.h"
 #include "virtio/disk.h"
 
 struct virtio_blk_config {
-	struct disk *disk;     /* owned by the device from now on, also on error */
-	const char *serial;    /* at most 20 bytes, for GET_ID; NULL: the file's name */
-	unsigned threads;      /* I/O threads, 1 to 16 */
-	bool io_uring;         /* by io_uring instead of threads */
+	struct disk *disk;  /* owned by the device from now on, also on error */
+	const char *serial; /* at most 20 bytes, for GET_ID; NULL: the end of the disk's name */
+	unsigned threads; /* I/O threads, 1 to 16; 0: the loop does all I/O itself, and waits for it */
+	bool io_uring;	  /* by io_uring rather than threads; not for every disk (-EOPNOTSUPP) */
 };
 
-/* Block device (5.2). @index numbers it: blk0, blk1, ... */
-int virtio_blk_create(const struct virtio_blk_config *config, unsigned index,
-		      struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
+/*
+ * Block device (5.2). @index numbers it: blk0, blk1, ... The threads are up when this returns and no
+ * other is ever started.
+ */
+int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
+		      struct loop *loop, struct virtio_dev **out);
 
 /* Entropy source (5.4) fed by getrandom(2). */
 int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
-/* Where a console's output goes: @len bytes, always taken whole. Runs on the loop. */
+/* Where a console's output goes: 1 to 4096 bytes of our own memory, always taken whole. Loop thread. */
 typedef void (*console_out_fn)(void *opaque, const void *data, size_t len);
 
 /* Console with one port (5.3, without MULTIPORT). @out_fn gets what the guest prints. */
@@ -31,18 +38,22 @@ int virtio_console_create(console_out_fn out_fn, void *opaque, struct guest_mem 
 			  struct loop *loop, struct virtio_dev **out);
 
 /*
- * Input for the guest: takes at most @len bytes and returns how many fitted; the rest is offered
- * again by the caller when virtio_console_room's callback fires. Loop thread.
+ * Input for the guest: takes at most @len bytes and returns how many fitted. After a short take the
+ * rest is to be offered again when the callback of virtio_console_on_room comes, and not before. What
+ * was taken is kept until the guest takes it, over a reset too. Loop thread.
  */
 size_t virtio_console_input(struct virtio_dev *dev, const void *data, size_t len);
 
-/* @fn(@opaque) is called on the loop when room for input appears after a short take. */
+/*
+ * @fn(@opaque) is called on the loop, once, when room for input appears after a short take. It may call
+ * virtio_console_input. NULL: nobody.
+ */
 void virtio_console_on_room(struct virtio_dev *dev, loop_fn fn, void *opaque);
 
-/* Announces the terminal's size (config space, 5.3.4). */
+/* Announces the terminal's size (config space, 5.3.4). Loop thread. */
 void virtio_console_resize(struct virtio_dev *dev, uint16_t cols, uint16_t rows);
 
-/* virtio_dev_fini, then frees @dev. NULL is allowed. */
+/* virtio_dev_fini, then frees @dev. NULL is allowed. No thread runs the loop or a vCPU any more. */
 void virtio_dev_destroy(struct virtio_dev *dev);
 
 #endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The block device (virtio 1.3, section 5.2): takes requests from its queue in batches, serves what
+ * the host's page cache holds at once, and hands the rest to a pool of I/O threads.
+ *
+ * Only the loop's thread touches the queue. A fixed number of requests bounds memory: when all are
+ * in flight, chains wait in the ring. See docs/devices/blk.md.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/checked.h"
+#include "base/diag.h"
+#include "base/le.h"
+#include "virtio/blk_request.h"
+#include "virtio/devices.h"
+#include "virtio/take.h"
+
+enum {
+	QUEUE_SIZE = 256,
+	SEG_MAX = 126,	   /* data segments that we ask drivers to stay within */
+	REQUESTS = 64,	   /* in flight at once */
+	BATCH_CHAINS = 64, /* taken before other sources of the loop get a turn */
+	BATCH_BYTES =
+		2 * 1024 * 1024, /* served at once before that; the chain that passes it counts */
+	TRY_BYTES = 256 * 1024,	 /* the longest transfer done on the loop */
+	COMPLAIN_SECONDS = 10,	 /* between two lines on failed requests */
+};
+
+/* Features (5.2.3). */
+#define BLK_F_SEG_MAX	   (UINT64_C(1) << 2)
+#define BLK_F_RO	   (UINT64_C(1) << 5)
+#define BLK_F_BLK_SIZE	   (UINT64_C(1) << 6)
+#define BLK_F_FLUSH	   (UINT64_C(1) << 9)
+#define BLK_F_TOPOLOGY	   (UINT64_C(1) << 10)
+#define BLK_F_DISCARD	   (UINT64_C(1) << 13)
+#define BLK_F_WRITE_ZEROES (UINT64_C(1) << 14)
+
+/* Config space (5.2.4); what is not listed is zero. */
+enum {
+	CONFIG_CAPACITY = 0,		 /* le64, sectors */
+	CONFIG_SEG_MAX = 12,		 /* le32 */
+	CONFIG_BLK_SIZE = 20,		 /* le32 */
+	CONFIG_PHYSICAL_EXP = 24,	 /* u8, log2 of logical blocks in a physical one */
+	CONFIG_MIN_IO = 26,		 /* le16, logical blocks */
+	CONFIG_NUM_QUEUES = 34,		 /* le16 */
+	CONFIG_MAX_DISCARD_SECTORS = 36, /* le32 */
+	CONFIG_MAX_DISCARD_SEG = 40,	 /* le32 */
+	CONFIG_DISCARD_ALIGN = 44,	 /* le32, sectors */
+	CONFIG_MAX_ZEROES_SECTORS = 48,	 /* le32 */
+	CONFIG_MAX_ZEROES_SEG = 52,	 /* le32 */
+	CONFIG_ZEROES_MAY_UNMAP = 56,	 /* u8 */
+	CONFIG_SIZE = 60,
+};
+
+struct blk {
+	struct virtio_dev *dev;
+	struct blk_rules rules;
+	struct io_pool *pool; /* NULL: everything is done on the loop */
+	uint8_t config[CONFIG_SIZE];
+	bool starved; /* chains may wait for a free request */
+
+	time_t complained; /* when the user was last told, in seconds of CLOCK_MONOTONIC; 0 never */
+	uint64_t unsaid;   /* failures since */
+
+	struct vq_chain chain;	  /* the one being judged */
+	uint8_t unused[REQUESTS]; /* stack of indices: the last used is the next, and still in cache */
+	unsigned unused_count;
+	struct blk_request *requests; /* REQUESTS; pages never used are never touched */
+};
+
+static struct blk *blk_of(struct virtio_dev *dev)
+{
+	return dev->priv;
+}
+
+static struct blk_request *get_request(struct blk *blk)
+{
+	return &blk->requests[blk->unused[--blk->unused_count]];
+}
+
+static void put_request(struct blk *blk, const struct blk_request *req)
+{
+	blk->unused[blk->unused_count++] = (uint8_t)(req - blk->requests);
+}
+
+static const char *type_name(uint32_t type)
+{
+	switch (type) {
+	case BLK_T_IN:
+		return "reading";
+	case BLK_T_OUT:
+		return "writing";
+	case BLK_T_FLUSH:
+		return "flushing";
+	case BLK_T_DISCARD:
+		return "discarding";
+	default:
+		return "writing zeroes";
+	}
+}
+
+static const char *error_words(int error)
+{
+	return error == -ENODATA ? "the file ends there; it was cut while in use"
+				 : strerror(-error);
+}
+
+/* Tells the user that the disk failed, now and then. */
+static void complain(struct blk *blk, const struct blk_request *req)
+{
+	const char *name = blk->rules.disk->name;
+	struct timespec now;
+
+	blk->unsaid++;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	if (blk->complained != 0 && now.tv_sec - blk->complained < COMPLAIN_SECONDS)
+		return;
+	if (blk->complained != 0 && blk->unsaid > 1)
+		diag_warn("disk %s: %" PRIu64 " more requests failed since", name, blk->unsaid - 1);
+	blk->complained = now.tv_sec > 0 ? now.tv_sec : 1;
+	blk->unsaid = 0;
+	if (req->type == BLK_T_IN || req->type == BLK_T_OUT)
+		diag_warn("disk %s: %s %" PRIu64 " bytes at %" PRIu64 " failed: %s; the guest sees "
+			  "an I/O error",
+			  name, type_name(req->type), req->len, req->offset,
+			  error_words(req->error));
+	else
+		diag_warn("disk %s: %s failed: %s; the guest sees an I/O error", name,
+			  type_name(req->type), error_words(req->error));
+}
+
+/* The one place where a request goes back to the driver. */
+static void complete(struct blk *blk, struct blk_request *req)
+{
+	bool ok = req->status == BLK_S_OK;
+
+	if (req->error != 0 && req->status == BLK_S_IOERR)
+		complain(blk, req);
+	*req->status_byte = req->status;
+	vq_push(&blk->dev->queues[0], req->head, ok ? req->used_ok : req->used_bad);
+	put_request(blk, req);
+}
+
+/* Serves the chain just taken: the bytes moved on the loop. */
+static uint64_t serve(struct blk *blk)
+{
+	struct blk_request *req = get_request(blk);
+
+	switch (blk_request_parse(&blk->rules, &blk->chain, req)) {
+	case BLK_BROKEN:
+		put_request(blk, req);
+		virtio_dev_broken(blk->dev, "a request has no room for its status");
+		return 0;
+	case BLK_ANSWERED:
+		complete(blk, req);
+		return 0;
+	case BLK_RUN:
+		break;
+	}
+	if (blk->pool && (req->len > TRY_BYTES || !blk_request_try(req))) {
+		io_pool_submit(blk->pool, &req->job);
+		return 0;
+	}
+	if (!blk->pool)
+		blk_request_run(req);
+	complete(blk, req);
+	return req->len;
+}
+
+/* Takes what waits in the ring, as far as requests and this turn's budget go; one signal. */
+static void drain(struct blk *blk)
+{
+	struct virtio_dev *dev = blk->dev;
+	unsigned chains = 0;
+	uint64_t bytes = 0;
+
+	blk->starved = false;
+	vq_disable_kick(&dev->queues[0]);
+	for (;;) {
+		if (blk->unused_count == 0) {
+			blk->starved = true;
+			break;
+		}
+		if (chains == BATCH_CHAINS || bytes >= BATCH_BYTES) {
+			virtio_kick(dev, 0);
+			break;
+		}
+		if (!virtio_take(dev, 0, &blk->chain))
+			break;
+		chains++;
+		bytes += serve(blk);
+	}
+	virtio_signal(dev, 0);
+}
+
+static void blk_kick(struct virtio_dev *dev, unsigned index)
+{
+	(void)index;
+	drain(blk_of(dev));
+}
+
+/* Runs on a thread of the pool. */
+static void run_job(struct io_job *job)
+{
+	blk_request_run((struct blk_request *)job);
+}
+
+/* Finished requests came back from the pool. */
+static void jobs_done(void *opaque)
+{
+	struct blk *blk = opaque;
+	struct io_job *job = io_pool_reap(blk->pool);
+
+	while (job) {
+		struct io_job *next = job->next;
+
+		complete(blk, (struct blk_request *)job);
+		job = next;
+	}
+	if (blk->starved)
+		drain(blk);
+	else
+		virtio_signal(blk->dev, 0);
+}
+
+static void blk_ready(struct virtio_dev *dev)
+{
+	struct blk *blk = blk_of(dev);
+
+	blk->rules.write_through = !(dev->driver_features & BLK_F_FLUSH);
+	blk->rules.discard = (dev->driver_features & BLK_F_DISCARD) != 0;
+	blk->rules.write_zeroes = (dev->driver_features & BLK_F_WRITE_ZEROES) != 0;
+}
+
+/* Waits for what is in flight, and forgets it. */
+static void blk_reset(struct virtio_dev *dev)
+{
+	struct blk *blk = blk_of(dev);
+	struct io_job *job;
+
+	blk->starved = false;
+	if (!blk->pool)
+		return;
+	io_pool_drain(blk->pool);
+	for (job = io_pool_reap(blk->pool); job; job = job->next)
+		put_request(blk, (struct blk_request *)job);
+}
+
+static void blk_config_read(struct virtio_dev *dev, size_t offset, void *data, size_t len)
+{
+	memcpy(data, blk_of(dev)->config + offset, len);
+}
+
+/* Also for a half-made device. */
+static void blk_free(struct blk *blk, struct loop *loop)
+{
+	if (blk->pool)
+		(void)loop_del(loop, io_pool_eventfd(blk->pool));
+	io_pool_destroy(blk->pool);
+	disk_close(blk->rules.disk);
+	free(blk->requests);
+	free(blk);
+}
+
+static void blk_destroy(struct virtio_dev *dev)
+{
+	blk_free(blk_of(dev), dev->loop);
+}
+
+static const struct virtio_type blk_type = {
+	.name = "blk",
+	.id = 2,
+	.config_read = blk_config_read,
+	.ready = blk_ready,
+	.queue_kick = blk_kick,
+	.reset = blk_reset,
+	.destroy = blk_destroy,
+};
+
+static uint64_t features_of(const struct disk *disk)
+{
+	uint64_t features = BLK_F_SEG_MAX | BLK_F_BLK_SIZE | BLK_F_TOPOLOGY | BLK_F_FLUSH;
+
+	if (disk->readonly)
+		return features | BLK_F_RO;
+	if (disk->ops->discard)
+		features |= BLK_F_DISCARD;
+	if (disk->ops->write_zeroes)
+		features |= BLK_F_WRITE_ZEROES;
+	return features;
+}
+
+static void fill_config(struct blk *blk, uint64_t features)
+{
+	const struct disk *disk = blk->rules.disk;
+	uint32_t physical = disk->block_size / BLK_SECTOR; /* a power of two */
+	uint8_t *c = blk->config;
+
+	le64_store(c + CONFIG_CAPACITY, disk->size / BLK_SECTOR);
+	le32_store(c + CONFIG_SEG_MAX, SEG_MAX);
+	le32_store(c + CONFIG_BLK_SIZE, BLK_SECTOR);
+	c[CONFIG_PHYSICAL_EXP] = (uint8_t)__builtin_ctz(physical);
+	le16_store(c + CONFIG_MIN_IO, (uint16_t)physical);
+	le16_store(c + CONFIG_NUM_QUEUES, 1);
+	if (features & BLK_F_DISCARD) {
+		le32_store(c + CONFIG_MAX_DISCARD_SECTORS, BLK_DISCARD_SECTORS);
+		le32_store(c + CONFIG_MAX_DISCARD_SEG, BLK_DISCARD_RANGES);
+		le32_store(c + CONFIG_DISCARD_ALIGN, physical);
+	}
+	if (features & BLK_F_WRITE_ZEROES) {
+		le32_store(c + CONFIG_MAX_ZEROES_SECTORS, BLK_ZEROES_SECTORS);
+		le32_store(c + CONFIG_MAX_ZEROES_SEG, BLK_ZEROES_RANGES);
+		c[CONFIG_ZEROES_MAY_UNMAP] = 1;
+	}
+}
+
+/* What GET_ID answers: the serial, or the last part of the disk's name, cut at 20 bytes. */
+static void fill_id(struct blk *blk, const char *serial)
+{
+	const char *slash = strrchr(blk->rules.disk->name, '/');
+	size_t len;
+
+	if (!serial)
+		serial = slash ? slash + 1 : blk->rules.disk->name;
+	len = strnlen(serial, BLK_ID_SIZE);
+	memcpy(blk->rules.id, serial, len);
+}
+
+/* The device's state without its place on the loop. */
+static int blk_new(const struct virtio_blk_config *config, struct blk **out)
+{
+	struct blk *blk = calloc(1, sizeof(*blk));
+
+	if (!blk) {
+		disk_close(config->disk);
+		return -ENOMEM;
+	}
+	blk->rules.disk = config->disk;
+	blk->requests = calloc(REQUESTS, sizeof(*blk->requests));
+	if (!blk->requests) {
+		blk_free(blk, NULL);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < REQUESTS; i++)
+		blk->unused[i] = (uint8_t)i;
+	blk->unused_count = REQUESTS;
+	fill_id(blk, config->serial);
+	fill_config(blk, features_of(config->disk));
+	*out = blk;
+	return 0;
+}
+
+static int start_pool(struct blk *blk, unsigned threads, struct loop *loop)
+{
+	int err;
+
+	if (threads == 0)
+		return 0;
+	err = io_pool_create(threads, "hvrun-disk", run_job, &blk->pool);
+	if (err < 0)
+		return err;
+	return loop_add_eventfd(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
+}
+
+int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
+		      struct loop *loop, struct virtio_dev **out)
+{
+	char name[sizeof((*out)->name)];
+	struct virtio_dev *dev;
+	struct blk *blk;
+	int err;
+
+	err = blk_new(config, &blk);
+	if (err < 0)
+		return err;
+	dev = calloc(1, sizeof(*dev));
+	err = dev ? start_pool(blk, config->threads, loop) : -ENOMEM;
+	if (err < 0) {
+		free(dev);
+		blk_free(blk, loop);
+		return err;
+	}
+	(void)snprintf(name, sizeof(name), "blk%u", index);
+	blk->dev = dev;
+	err = virtio_dev_init(dev, &blk_type, name, mem, loop, 1, QUEUE_SIZE,
+			      features_of(config->disk), CONFIG_SIZE);
+	if (err < 0) {
+		free(dev);
+		blk_free(blk, loop);
+		return err;
+	}
+	dev->priv = blk;
+	*out = dev;
+	return 0;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A few threads that do what may block: one lock, a list of what waits, a list of what is done. */
+#include "virtio/io_pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/lock.h"
+
+/* No thread's frames are large; what is not touched is not resident. Room for sanitizers. */
+enum { STACK_SIZE = 128 * 1024 };
+
+struct job_list {
+	struct io_job *head;
+	struct io_job *tail;
+};
+
+struct io_pool {
+	io_run_fn run;
+	int eventfd;
+	const char *name;
+	unsigned threads; /* started */
+	pthread_t thread[IO_POOL_MAX_THREADS];
+
+	struct lock lock;
+	struct cond work;  /* something waits, or stop */
+	struct cond quiet; /* unfinished fell to 0, or another thread is up */
+	struct job_list waiting GUARDED_BY(lock);
+	struct job_list done GUARDED_BY(lock);
+	unsigned unfinished GUARDED_BY(lock); /* submitted and not yet in done */
+	unsigned up GUARDED_BY(lock);
+	bool stop GUARDED_BY(lock);
+};
+
+static void list_add(struct job_list *list, struct io_job *job)
+{
+	job->next = NULL;
+	if (list->head)
+		list->tail->next = job;
+	else
+		list->head = job;
+	list->tail = job;
+}
+
+static struct io_job *list_take(struct job_list *list)
+{
+	struct io_job *job = list->head;
+
+	if (job)
+		list->head = job->next;
+	return job;
+}
+
+/* Waits for a job: NULL when the pool stops and nothing waits any more. */
+static struct io_job *next_job(struct io_pool *pool) REQUIRES(pool->lock)
+{
+	while (!pool->waiting.head && !pool->stop)
+		lock_wait(&pool->lock, &pool->work);
+	return list_take(&pool->waiting);
+}
+
+/* Files a finished job: whether the loop is to be woken, which the first of a list does. */
+static bool finish_job(struct io_pool *pool, struct io_job *job) REQUIRES(pool->lock)
+{
+	bool first = !pool->done.head;
+
+	list_add(&pool->done, job);
+	if (--pool->unfinished == 0)
+		cond_broadcast(&pool->quiet);
+	return first;
+}
+
+static void *pool_thread(void *opaque)
+{
+	struct io_pool *pool = opaque;
+	const uint64_t one = 1;
+	struct io_job *job;
+
+	(void)pthread_setname_np(pthread_self(), pool->name);
+	lock_take(&pool->lock);
+	pool->up++;
+	cond_broadcast(&pool->quiet);
+	while ((job = next_job(pool)) != NULL) {
+		bool wake;
+
+		lock_drop(&pool->lock);
+		pool->run(job);
+		lock_take(&pool->lock);
+		wake = finish_job(pool, job);
+		lock_drop(&pool->lock);
+		/* Fails only if the counter is full, and then the loop is awake anyway. */
+		if (wake)
+			(void)write_full(pool->eventfd, &one, sizeof(one));
+		lock_take(&pool->lock);
+	}
+	lock_drop(&pool->lock);
+	return NULL;
+}
+
+static int start_threads(struct io_pool *pool, unsigned threads)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int err = 0;
+
+	if (pthread_attr_init(&attr) != 0)
+		return -ENOMEM;
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
+	while (pool->threads < threads && err == 0) {
+		err = -pthread_create(&pool->thread[pool->threads], &attr, pool_thread, pool);
+		if (err == 0)
+			pool->threads++;
+	}
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attr);
+
+	lock_take(&pool->lock);
+	while (pool->up < pool->threads)
+		lock_wait(&pool->lock, &pool->quiet);
+	lock_drop(&pool->lock);
+	return err;
+}
+
+int io_pool_create(unsigned threads, const char *name, io_run_fn run, struct io_pool **out)
+{
+	struct io_pool *pool;
+	int err;
+
+	if (threads == 0 || threads > IO_POOL_MAX_THREADS)
+		return -EINVAL;
+	pool = calloc(1, sizeof(*pool));
+	if (!pool)
+		return -ENOMEM;
+	pool->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pool->eventfd < 0) {
+		err = -errno;
+		free(pool);
+		return err;
+	}
+	pool->run = run;
+	pool->name = name;
+	lock_init(&pool->lock, LOCK_RANK_DISK, "I/O pool");
+	cond_init(&pool->work);
+	cond_init(&pool->quiet);
+	err = start_threads(pool, threads);
+	if (err < 0) {
+		io_pool_destroy(pool);
+		return err;
+	}
+	*out = pool;
+	return 0;
+}
+
+void io_pool_destroy(struct io_pool *pool)
+{
+	if (!pool)
+		return;
+	lock_take(&pool->lock);
+	pool->stop = true;
+	cond_broadcast(&pool->work);
+	lock_drop(&pool->lock);
+	for (unsigned i = 0; i < pool->threads; i++)
+		(void)pthread_join(pool->thread[i], NULL);
+	cond_destroy(&pool->work);
+	cond_destroy(&pool->quiet);
+	lock_destroy(&pool->lock);
+	(void)close(pool->eventfd);
+	free(pool);
+}
+
+int io_pool_eventfd(const struct io_pool *pool)
+{
+	return pool->eventfd;
+}
+
+void io_pool_submit(struct io_pool *pool, struct io_job *job)
+{
+	lock_take(&pool->lock);
+	list_add(&pool->waiting, job);
+	pool->unfinished++;
+	cond_signal(&pool->work);
+	lock_drop(&pool->lock);
+}
+
+struct io_job *io_pool_reap(struct io_pool *pool)
+{
+	struct io_job *jobs;
+
+	lock_take(&pool->lock);
+	jobs = pool->done.head;
+	pool->done.head = NULL;
+	lock_drop(&pool->lock);
+	return jobs;
+}
+
+void io_pool_drain(struct io_pool *pool)
+{
+	lock_take(&pool->lock);
+	while (pool->unfinished > 0)
+		lock_wait(&pool->lock, &pool->quiet);
+	lock_drop(&pool->lock);
+}

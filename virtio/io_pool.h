@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A few threads that do what may block, for a device whose state belongs to its loop.
+ *
+ * Jobs are structures of the caller, linked through their first member; the pool allocates nothing
+ * after it is made, so its length is bounded by the jobs that exist. Finished jobs gather in a list,
+ * and an eventfd wakes the loop once for as many as there are by then.
+ */
+#ifndef VIRTIO_IO_POOL_H
+#define VIRTIO_IO_POOL_H
+
+enum { IO_POOL_MAX_THREADS = 16 };
+
+struct io_pool;
+
+/* Embed in what is to be done. From submit until reaped it belongs to the pool. */
+struct io_job {
+	struct io_job *next;
+};
+
+/* Does @job; runs on a thread of the pool, may block. */
+typedef void (*io_run_fn)(struct io_job *job);
+
+/*
+ * Starts @threads (1 to IO_POOL_MAX_THREADS) threads, with all signals blocked, and waits until each
+ * of them has come up, so that a sandbox that forbids to start threads may close right after. @name,
+ * at most 15 bytes, is the threads' name for ps. 0; -EINVAL or -errno, and nothing is left.
+ */
+int io_pool_create(unsigned threads, const char *name, io_run_fn run, struct io_pool **out);
+
+/* Does what was submitted, joins the threads, frees. Jobs not reaped stay the caller's. NULL is ok. */
+void io_pool_destroy(struct io_pool *pool);
+
+/* The eventfd that becomes readable when there is something to reap; owned by the pool. */
+int io_pool_eventfd(const struct io_pool *pool);
+
+/* Gives @job to the threads. Jobs start in this order and finish in any. Any thread. */
+void io_pool_submit(struct io_pool *pool, struct io_job *job);
+
+/* The finished jobs, linked by next in the order in which they finished; NULL for none. */
+struct io_job *io_pool_reap(struct io_pool *pool);
+
+/* Returns when every job submitted so far is finished. Not on a thread of the pool. */
+void io_pool_drain(struct io_pool *pool);
+
+#endif
