@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The 16550A: registers, the receiver with its FIFO and the bytes that wait for it, gathered output.
+ *
+ * How it differs from the chip, and why, is told in docs/devices/serial.md: sending takes no time,
+ * a character time-out comes at once, and what waits for the receiver enters the FIFO only while
+ * the guest listens, so that a driver which clears the FIFO when it starts loses nothing.
+ */
+#include "hw/serial.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/lock.h"
+
+/* Registers by offset; the first two are the divisor latch while LCR_DLAB is set. */
+enum {
+	REG_DATA = 0,
+	REG_IER = 1,
+	REG_IIR_FCR = 2,
+	REG_LCR = 3,
+	REG_MCR = 4,
+	REG_LSR = 5,
+	REG_MSR = 6,
+	REG_SCR = 7,
+	REGS = 8,
+};
+
+enum {
+	IER_RDI = 0x01, /* received data */
+	IER_THRI = 0x02,
+	IER_RLSI = 0x04,
+	IER_MSI = 0x08,
+	IER_BITS = 0x0f,
+
+	IIR_MSI = 0x00,
+	IIR_NONE = 0x01,
+	IIR_THRI = 0x02,
+	IIR_RDI = 0x04,
+	IIR_RLSI = 0x06,
+	IIR_TIMEOUT = 0x0c,
+	IIR_FIFO = 0xc0,
+
+	FCR_ENABLE = 0x01,
+	FCR_CLEAR_RX = 0x02,
+
+	LCR_DLAB = 0x80,
+
+	MCR_DTR = 0x01,
+	MCR_RTS = 0x02,
+	MCR_OUT1 = 0x04,
+	MCR_OUT2 = 0x08,
+	MCR_LOOP = 0x10,
+	MCR_BITS = 0x1f,
+
+	LSR_DR = 0x01,
+	LSR_OE = 0x02,
+	LSR_SENT = 0x60, /* THRE and TEMT */
+
+	MSR_TERI = 0x04,
+	MSR_CTS = 0x10,
+	MSR_DSR = 0x20,
+	MSR_RI = 0x40,
+	MSR_DCD = 0x80,
+};
+
+enum {
+	FIFO_LEN = 16,
+	WAITING_LEN = 4096,
+	OUT_LEN = 16384,
+	GATHER_NS = 2000000,
+	AT_ONCE_NS = 1,
+	POLLS_TO_OPEN = 3, /* LSR reads in a row that mean: the guest polls for input */
+	MAX_SHIFT = 3,
+};
+
+struct serial {
+	struct loop *loop;
+	struct irq_line *irq;
+	serial_out_fn out_fn;
+	void *out_opaque;
+	loop_fn room_fn; /* of the loop's thread */
+	void *room_opaque;
+	struct loop_timer *flush_timer;
+	struct loop_timer *room_timer;
+	unsigned int shift;
+	bool attached;
+
+	struct lock lock;
+	uint8_t ier GUARDED_BY(lock), lcr GUARDED_BY(lock), mcr GUARDED_BY(lock);
+	uint8_t scr GUARDED_BY(lock), dll GUARDED_BY(lock), dlm GUARDED_BY(lock);
+	uint8_t msr_delta GUARDED_BY(lock); /* low four bits of MSR */
+	bool fifo_on GUARDED_BY(lock);
+	uint8_t trigger GUARDED_BY(lock); /* bytes in the FIFO for IIR_RDI */
+	bool overrun GUARDED_BY(lock);
+	bool thre_due GUARDED_BY(lock); /* the "holding register empty" interrupt has not been told */
+	bool level GUARDED_BY(lock);	/* of the interrupt line */
+
+	uint8_t fifo[FIFO_LEN] GUARDED_BY(lock); /* oldest first */
+	size_t fifo_len GUARDED_BY(lock);
+	uint8_t waiting[WAITING_LEN] GUARDED_BY(lock); /* a ring */
+	size_t waiting_at GUARDED_BY(lock);
+	size_t waiting_len GUARDED_BY(lock);
+	bool want_room GUARDED_BY(lock); /* input was turned away */
+	unsigned int polls GUARDED_BY(lock);
+	bool polled GUARDED_BY(lock); /* the guest listens without interrupts */
+
+	struct serial_counters counters GUARDED_BY(lock);
+	uint8_t *gathered GUARDED_BY(lock); /* OUT_LEN bytes */
+	size_t gathered_len GUARDED_BY(lock);
+	uint8_t *leaving; /* OUT_LEN bytes, of the loop's thread: what out_fn reads */
+};
+
+/* --- interrupts --- */
+
+/* The cause of the highest priority, as IIR tells it (data sheet, table of interrupt control). */
+static uint8_t cause(const struct serial *s) REQUIRES(s->lock)
+{
+	if ((s->ier & IER_RLSI) && s->overrun)
+		return IIR_RLSI;
+	if ((s->ier & IER_RDI) && s->fifo_len)
+		return s->fifo_len >= s->trigger ? IIR_RDI : IIR_TIMEOUT;
+	if ((s->ier & IER_THRI) && s->thre_due)
+		return IIR_THRI;
+	if ((s->ier & IER_MSI) && s->msr_delta)
+		return IIR_MSI;
+	return IIR_NONE;
+}
+
+/* Under the lock, so that two threads cannot leave the line at the older of two levels. */
+static void update_irq(struct serial *s) REQUIRES(s->lock)
+{
+	bool level = cause(s) != IIR_NONE;
+
+	if (level == s->level)
+		return;
+	s->level = level;
+	irq_set(s->irq, level);
+}
+
+/* --- receiver --- */
+
+static void fifo_push(struct serial *s, uint8_t byte) REQUIRES(s->lock)
+{
+	size_t depth = s->fifo_on ? FIFO_LEN : 1;
+
+	if (s->fifo_len < depth) {
+		s->fifo[s->fifo_len++] = byte;
+		return;
+	}
+	s->overrun = true;
+	/* Without FIFOs the new byte takes the old one's place; with them the new one is lost. */
+	if (!s->fifo_on)
+		s->fifo[0] = byte;
+}
+
+/* Lets what waits into the FIFO, if the guest listens and the line is not looped back. */
+static void refill(struct serial *s) REQUIRES(s->lock)
+{
+	size_t depth = s->fifo_on ? FIFO_LEN : 1;
+
+	if ((s->mcr & MCR_LOOP) || !((s->ier & IER_RDI) || s->polled))
+		return;
+	while (s->fifo_len < depth && s->waiting_len) {
+		s->fifo[s->fifo_len++] = s->waiting[s->waiting_at];
+		s->waiting_at = (s->waiting_at + 1) % WAITING_LEN;
+		s->waiting_len--;
+	}
+	if (s->want_room && s->waiting_len <= WAITING_LEN / 2) {
+		s->want_room = false;
+		loop_timer_arm(s->room_timer, AT_ONCE_NS);
+	}
+}
+
+static uint8_t read_data(struct serial *s) REQUIRES(s->lock)
+{
+	uint8_t byte;
+
+	if (!s->fifo_len)
+		return 0;
+	byte = s->fifo[0];
+	s->fifo_len--;
+	memmove(&s->fifo[0], &s->fifo[1], s->fifo_len);
+	refill(s);
+	return byte;
+}
+
+static uint8_t read_lsr(struct serial *s) REQUIRES(s->lock)
+{
+	uint8_t lsr = LSR_SENT;
+
+	if (++s->polls >= POLLS_TO_OPEN) {
+		s->polls = POLLS_TO_OPEN;
+		s->polled = true;
+		refill(s);
+	}
+	if (s->fifo_len)
+		lsr |= LSR_DR;
+	if (s->overrun)
+		lsr |= LSR_OE;
+	s->overrun = false;
+	return lsr;
+}
+
+static void write_fcr(struct serial *s, uint8_t value) REQUIRES(s->lock)
+{
+	static const uint8_t triggers[] = { 1, 4, 8, 14 };
+	bool on = value & FCR_ENABLE;
+
+	if (on != s->fifo_on || (on && (value & FCR_CLEAR_RX))) {
+		s->fifo_len = 0;
+		s->polled = false;
+	}
+	s->fifo_on = on;
+	s->trigger = on ? triggers[value >> 6] : 1;
+	refill(s);
+}
+
+/* --- transmitter --- */
+
+/* Hands out what is gathered. While out_fn works, vCPUs fill the other buffer. */
+static void hand_out(void *opaque)
+{
+	struct serial *s = (struct serial *)opaque;
+	uint8_t *data;
+	size_t len;
+
+	lock_take(&s->lock);
+	data = s->gathered;
+	len = s->gathered_len;
+	s->gathered = s->leaving;
+	s->gathered_len = 0;
+	lock_drop(&s->lock);
+	s->leaving = data;
+	if (len)
+		s->out_fn(s->out_opaque, data, len);
+}
+
+/* Gathers a byte. Where there is no room the vCPU waits for the loop: nothing is lost. */
+static void send(struct serial *s, uint8_t byte) REQUIRES(s->lock)
+{
+	while (s->gathered_len == OUT_LEN) {
+		lock_drop(&s->lock);
+		loop_call(s->loop, hand_out, s);
+		lock_take(&s->lock);
+	}
+	s->gathered[s->gathered_len++] = byte;
+	s->counters.out++;
+	if (s->gathered_len == 1)
+		loop_timer_arm(s->flush_timer, GATHER_NS);
+	else if (s->gathered_len == OUT_LEN / 2)
+		loop_timer_arm(s->flush_timer, AT_ONCE_NS);
+}
+
+/* The byte is gone at once, so the holding register is empty again, which is news. */
+static void write_data(struct serial *s, uint8_t byte) REQUIRES(s->lock)
+{
+	if (s->mcr & MCR_LOOP)
+		fifo_push(s, byte);
+	else
+		send(s, byte);
+	s->thre_due = true;
+}
+
+/* --- modem lines: a peer that is always there, or our own outputs when looped back --- */
+
+static uint8_t modem_lines(const struct serial *s) REQUIRES(s->lock)
+{
+	if (!(s->mcr & MCR_LOOP))
+		return MSR_DCD | MSR_DSR | MSR_CTS;
+	return (uint8_t)((s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) |
+			 (s->mcr & MCR_OUT1 ? MSR_RI : 0) | (s->mcr & MCR_OUT2 ? MSR_DCD : 0));
+}
+
+static void write_mcr(struct serial *s, uint8_t value) REQUIRES(s->lock)
+{
+	uint8_t before = modem_lines(s), after;
+
+	s->mcr = value & MCR_BITS;
+	after = modem_lines(s);
+	s->msr_delta |= (uint8_t)(((before ^ after) & ~MSR_RI) >> 4);
+	/* The ring indicator tells of its end only. */
+	if ((before & MSR_RI) && !(after & MSR_RI))
+		s->msr_delta |= MSR_TERI;
+	refill(s);
+}
+
+/* --- registers --- */
+
+static uint8_t read_iir(struct serial *s) REQUIRES(s->lock)
+{
+	uint8_t iir = cause(s);
+
+	if (iir == IIR_THRI)
+		s->thre_due = false;
+	return (uint8_t)(iir | (s->fifo_on ? IIR_FIFO : 0));
+}
+
+static uint8_t read_msr(struct serial *s) REQUIRES(s->lock)
+{
+	uint8_t msr = (uint8_t)(modem_lines(s) | s->msr_delta);
+
+	s->msr_delta = 0;
+	return msr;
+}
+
+static void write_ier(struct serial *s, uint8_t value) REQUIRES(s->lock)
+{
+	/* Turning this interrupt on while the holding register is empty raises it. */
+	if (!(s->ier & IER_THRI) && (value & IER_THRI))
+		s->thre_due = true;
+	s->ier = value & IER_BITS;
+	s->polled = false;
+	refill(s);
+}
+
+static uint8_t read_reg(struct serial *s, unsigned int reg) REQUIRES(s->lock)
+{
+	const bool dlab = s->lcr & LCR_DLAB;
+
+	if (reg != REG_LSR)
+		s->polls = 0;
+	switch (reg) {
+	case REG_DATA:
+		return dlab ? s->dll : read_data(s);
+	case REG_IER:
+		return dlab ? s->dlm : s->ier;
+	case REG_IIR_FCR:
+		return read_iir(s);
+	case REG_LCR:
+		return s->lcr;
+	case REG_MCR:
+		return s->mcr;
+	case REG_LSR:
+		return read_lsr(s);
+	case REG_MSR:
+		return read_msr(s);
+	default:
+		return s->scr;
+	}
+}
+
+static void write_reg(struct serial *s, unsigned int reg, uint8_t value) REQUIRES(s->lock)
+{
+	const bool dlab = s->lcr & LCR_DLAB;
+
+	s->polls = 0;
+	switch (reg) {
+	case REG_DATA:
+		if (dlab)
+			s->dll = value;
+		else
+			write_data(s, value);
+		break;
+	case REG_IER:
+		if (dlab)
+			s->dlm = value;
+		else
+			write_ier(s, value);
+		break;
+	case REG_IIR_FCR:
+		write_fcr(s, value);
+		break;
+	case REG_LCR:
+		s->lcr = value;
+		break;
+	case REG_MCR:
+		write_mcr(s, value);
+		break;
+	case REG_SCR:
+		s->scr = value;
+		break;
+	default:
+		break; /* LSR and MSR: factory tests only */
+	}
+}
+
+/*
+ * A wide access reaches each register it covers, in order, as the byte cycles of an 8-bit bus do.
+ * With registers spread apart, the bytes between them read as zero and go nowhere.
+ */
+static bool is_register(const struct serial *s, uint64_t offset)
+{
+	return (offset & ((1U << s->shift) - 1)) == 0 && offset >> s->shift < REGS;
+}
+
+static void serial_read(void *opaque, uint64_t offset, void *data, size_t len)
+{
+	struct serial *s = (struct serial *)opaque;
+	uint8_t *bytes = (uint8_t *)data;
+
+	lock_take(&s->lock);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = is_register(s, offset + i) ?
+				   read_reg(s, (unsigned int)((offset + i) >> s->shift)) :
+				   0;
+	update_irq(s);
+	lock_drop(&s->lock);
+}
+
+static void serial_write(void *opaque, uint64_t offset, const void *data, size_t len)
+{
+	struct serial *s = (struct serial *)opaque;
+	const uint8_t *bytes = (const uint8_t *)data;
+
+	lock_take(&s->lock);
+	for (size_t i = 0; i < len; i++)
+		if (is_register(s, offset + i))
+			write_reg(s, (unsigned int)((offset + i) >> s->shift), bytes[i]);
+	update_irq(s);
+	lock_drop(&s->lock);
+}
+
+/* --- the loop's side --- */
+
+size_t serial_input(struct serial *serial, const void *data, size_t len)
+{
+	struct serial *s = serial;
+	const uint8_t *bytes = (const uint8_t *)data;
+	size_t n;
+
+	lock_take(&s->lock);
+	n = size_min(len, WAITING_LEN - s->waiting_len);
+	for (size_t i = 0; i < n; i++)
+		s->waiting[(s->waiting_at + s->waiting_len++) % WAITING_LEN] = bytes[i];
+	s->counters.in += n;
+	s->want_room = s->want_room || n < len;
+	refill(s);
+	update_irq(s);
+	lock_drop(&s->lock);
+	return n;
+}
+
+static void on_room(void *opaque)
+{
+	struct serial *s = (struct serial *)opaque;
+
+	if (s->room_fn)
+		s->room_fn(s->room_opaque);
+}
+
+void serial_on_room(struct serial *serial, loop_fn fn, void *opaque)
+{
+	serial->room_fn = fn;
+	serial->room_opaque = opaque;
+}
+
+void serial_flush(struct serial *serial)
+{
+	hand_out(serial);
+}
+
+struct serial_counters serial_counters(struct serial *serial)
+{
+	struct serial_counters counters;
+
+	lock_take(&serial->lock);
+	counters = serial->counters;
+	lock_drop(&serial->lock);
+	return counters;
+}
+
+/* --- life --- */
+
+/* The state after power-on (data sheet, "Master Reset"); the divisor is that of 9600 baud. */
+static void reset(struct serial *s)
+{
+	lock_take(&s->lock);
+	s->trigger = 1;
+	s->dll = 12;
+	lock_drop(&s->lock);
+}
+
+static int alloc_buffers(struct serial *s)
+{
+	uint8_t *buffer = (uint8_t *)malloc(OUT_LEN);
+
+	s->leaving = (uint8_t *)malloc(OUT_LEN);
+	lock_take(&s->lock);
+	s->gathered = buffer;
+	lock_drop(&s->lock);
+	return buffer && s->leaving ? 0 : -ENOMEM;
+}
+
+int serial_create(struct loop *loop, struct irq_line *irq, serial_out_fn out_fn, void *opaque,
+		  struct serial **out)
+{
+	struct serial *s = (struct serial *)calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->loop = loop;
+	s->irq = irq;
+	s->out_fn = out_fn;
+	s->out_opaque = opaque;
+	lock_init(&s->lock, LOCK_RANK_DEVICE, "serial");
+	reset(s);
+	err = alloc_buffers(s);
+	if (!err)
+		err = loop_timer_add(loop, hand_out, s, &s->flush_timer);
+	if (!err)
+		err = loop_timer_add(loop, on_room, s, &s->room_timer);
+	if (err) {
+		serial_destroy(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void serial_destroy(struct serial *serial)
+{
+	uint8_t *buffer;
+
+	if (!serial)
+		return;
+	if (serial->flush_timer)
+		loop_timer_arm(serial->flush_timer, 0);
+	if (serial->room_timer)
+		loop_timer_arm(serial->room_timer, 0);
+	lock_take(&serial->lock);
+	buffer = serial->gathered;
+	lock_drop(&serial->lock);
+	lock_destroy(&serial->lock);
+	free(buffer);
+	free(serial->leaving);
+	free(serial);
+}
+
+int serial_attach(struct serial *serial, struct bus *bus, enum bus_space space, uint64_t base,
+		  unsigned shift)
+{
+	static const struct bus_ops ops = { .read = serial_read, .write = serial_write };
+	int err;
+
+	if (shift > MAX_SHIFT)
+		return -EINVAL;
+	if (serial->attached)
+		return -EBUSY;
+	err = bus_add(bus, space, base, (uint64_t)REGS << shift, "serial", &ops, serial);
+	if (err)
+		return err;
+	serial->shift = shift;
+	serial->attached = true;
+	return 0;
+}
