@@ -18,7 +18,8 @@ static void read_nothing(uptr address)
 		if (plat_probe_read(address, size, &value))
 			fail(1, "read of %u bytes at %X: fault", size, address);
 		if (value != ones(size))
-			fail(2, "read of %u bytes at %X, where nothing is: %X", size, address, value);
+			fail(2, "read of %u bytes at %X, where nothing is: %X", size, address,
+			     value);
 	}
 }
 

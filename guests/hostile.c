@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An evil driver. Each attack is made on the random device and, when there is one, on the first disk;
- * after it the device must have answered as the attack's row says (asked for a reset, answered the
- * request, or did nothing), memory that it had no business with is untouched, and after a reset it
+ * An evil driver. Each attack is made on the random device and, when there is one, on the first
+ * disk; after it the device must have done what the attack's row allows (asked for a reset, answered
+ * the request, or nothing), memory that it had no business with is untouched, and after a reset it
  * serves a good request. Word: only=N (one row).
  */
 #include "lib/platform.h"
@@ -17,15 +17,18 @@ enum { SIZE = 8, CANARY = 0x5ca1ab1e, PATIENCE = 60000000, HOLE = 0xd0000000 };
 
 static struct vdevice dev;
 static bool disk;
-static u32 before[64];
 static struct vqueue queue;
-static u32 behind[64];
 static struct {
 	u32 type, reserved;
 	u64 sector;
 } header;
 static volatile u8 status;
-static u64 buffer[64];
+/* The device may write the buffer, and nothing on either side of it. */
+static struct {
+	u32 before[64];
+	u64 buffer[64];
+	u32 behind[64];
+} area;
 
 /* Descriptor of the queue, by number. */
 static void desc(u32 i, u64 addr, u32 len, u32 flags, u32 next)
@@ -65,42 +68,42 @@ static void huge_head(void)
 
 static void bad_next(void)
 {
-	desc(0, (uptr)buffer, 16, VD_NEXT, SIZE);
+	desc(0, (uptr)area.buffer, 16, VD_NEXT, SIZE);
 	virtio_avail(&queue, 0);
 }
 
 static void self_loop(void)
 {
-	desc(0, (uptr)buffer, 16, VD_NEXT | VD_WRITE, 0);
+	desc(0, (uptr)area.buffer, 16, VD_NEXT | VD_WRITE, 0);
 	virtio_avail(&queue, 0);
 }
 
 static void long_loop(void)
 {
 	for (u32 i = 0; i < SIZE; i++)
-		desc(i, (uptr)buffer, 0, VD_NEXT, (i + 1) % SIZE);
+		desc(i, (uptr)area.buffer, 0, VD_NEXT, (i + 1) % SIZE);
 	virtio_avail(&queue, 3);
 }
 
 static void index_jumps(void)
 {
-	data_at((uptr)buffer, 512);
+	data_at((uptr)area.buffer, 512);
 	*(volatile u16 *)&queue.avail.idx = 0x8000;
 }
 
 static void no_length(void)
 {
-	data_at((uptr)buffer, 0);
+	data_at((uptr)area.buffer, 0);
 }
 
 static void all_length(void)
 {
-	data_at((uptr)buffer, 0xffffffff);
+	data_at((uptr)area.buffer, 0xffffffff);
 }
 
 static void half_length(void)
 {
-	data_at((uptr)buffer, 0x80000000);
+	data_at((uptr)area.buffer, 0x80000000);
 }
 
 static void into_hole(void)
@@ -141,14 +144,14 @@ static void over_the_end(void)
 
 static void readable_only(void)
 {
-	desc(0, (uptr)buffer, 512, 0, 0);
+	desc(0, (uptr)area.buffer, 512, 0, 0);
 	virtio_avail(&queue, 0);
 }
 
 static void read_after_write(void)
 {
-	desc(0, (uptr)buffer, 16, VD_WRITE | VD_NEXT, 1);
-	desc(1, (uptr)buffer + 16, 16, 0, 0);
+	desc(0, (uptr)area.buffer, 16, VD_WRITE | VD_NEXT, 1);
+	desc(1, (uptr)area.buffer + 16, 16, 0, 0);
 	virtio_avail(&queue, 0);
 }
 
@@ -170,20 +173,20 @@ static void indirect_hole(void)
 static void indirect_huge(void)
 {
 	for (u32 i = 0; i < VQ_MAX; i++)
-		queue.table[i] = (struct vdesc){ (uptr)buffer, 1, VD_NEXT, (u16)(i + 1) };
+		queue.table[i] = (struct vdesc){ (uptr)area.buffer, 1, VD_NEXT, (u16)(i + 1) };
 	indirect_at((uptr)queue.table, 0xfffffff0, 0);
 }
 
 static void indirect_loop(void)
 {
-	queue.table[0] = (struct vdesc){ (uptr)buffer, 16, VD_NEXT, 1 };
-	queue.table[1] = (struct vdesc){ (uptr)buffer, 16, VD_NEXT, 0 };
+	queue.table[0] = (struct vdesc){ (uptr)area.buffer, 16, VD_NEXT, 1 };
+	queue.table[1] = (struct vdesc){ (uptr)area.buffer, 16, VD_NEXT, 0 };
 	indirect_at((uptr)queue.table, 32, 0);
 }
 
 static void indirect_next_out(void)
 {
-	queue.table[0] = (struct vdesc){ (uptr)buffer, 16, VD_NEXT, 2 };
+	queue.table[0] = (struct vdesc){ (uptr)area.buffer, 16, VD_NEXT, 2 };
 	indirect_at((uptr)queue.table, 32, 0);
 }
 
@@ -195,8 +198,8 @@ static void indirect_nested(void)
 
 static void indirect_and_next(void)
 {
-	queue.table[0] = (struct vdesc){ (uptr)buffer, 16, VD_WRITE, 0 };
-	desc(1, (uptr)buffer, 16, VD_WRITE, 0);
+	queue.table[0] = (struct vdesc){ (uptr)area.buffer, 16, VD_WRITE, 0 };
+	desc(1, (uptr)area.buffer, 16, VD_WRITE, 0);
 	indirect_at((uptr)queue.table, 16, VD_NEXT);
 }
 
@@ -205,7 +208,7 @@ static void rewrite(u32 reg, u32 value)
 {
 	mmio_write32(dev.base + VM_QUEUE_SEL, 0);
 	mmio_write32(dev.base + reg, value);
-	data_at((uptr)buffer, 512);
+	data_at((uptr)area.buffer, 512);
 }
 
 static void rewrite_size(void)
@@ -257,27 +260,28 @@ static void other_queues(void)
 static void status_goes_back(void)
 {
 	mmio_write32(dev.base + VM_STATUS, VS_ACKNOWLEDGE);
-	data_at((uptr)buffer, 512);
+	data_at((uptr)area.buffer, 512);
 }
 
 static void read_only_registers(void)
 {
-	static const u16 registers[] = { VM_MAGIC, VM_VERSION, VM_DEVICE, VM_VENDOR, VM_FEATURES,
-					 VM_QUEUE_MAX, VM_INTERRUPT, VM_GENERATION, 0x018, 0x0c0 };
+	static const u16 registers[] = { VM_MAGIC,    VM_VERSION,   VM_DEVICE,	  VM_VENDOR,
+					 VM_FEATURES, VM_QUEUE_MAX, VM_INTERRUPT, VM_GENERATION,
+					 0x018,	      0x0c0 };
 
 	for (u32 i = 0; i < ARRAY_SIZE(registers); i++)
 		mmio_write32(dev.base + registers[i], ~0U);
 	mmio_write32(dev.base + VM_INTERRUPT_ACK, ~0U);
 	for (u32 at = 0; at < 64; at += 4)
 		mmio_write32(dev.base + VM_CONFIG + at, ~0U);
-	data_at((uptr)buffer, 512);
+	data_at((uptr)area.buffer, 512);
 }
 
 static void many_doorbells(void)
 {
 	for (u32 i = 0; i < 200; i++)
 		mmio_write32(dev.base + VM_NOTIFY, 0);
-	data_at((uptr)buffer, 512);
+	data_at((uptr)area.buffer, 512);
 }
 
 static const struct attack {
@@ -339,8 +343,8 @@ static void serves(const char *after)
 	struct vused_elem elem;
 
 	start(0);
-	buffer[0] = buffer[1] = 0;
-	data_at((uptr)buffer, 512);
+	area.buffer[0] = area.buffer[1] = 0;
+	data_at((uptr)area.buffer, 512);
 	virtio_kick(&dev, &queue);
 	if (!virtio_take(&queue, &elem))
 		fail(12, "dead after: %s (device status %x)", after, virtio_status(&dev));
@@ -350,8 +354,8 @@ static void serves(const char *after)
 
 static void canaries(const char *after)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(before); i++)
-		if (before[i] != CANARY || behind[i] != CANARY)
+	for (u32 i = 0; i < ARRAY_SIZE(area.before); i++)
+		if (area.before[i] != CANARY || area.behind[i] != CANARY)
 			fail(14, "memory was written by: %s", after);
 }
 
@@ -379,9 +383,9 @@ static void attack(const struct attack *a)
 	got = outcome(!(accept & NOTHING));
 	if (!(accept & got))
 		fail(15, "%s: %s", a->name,
-		     got == RESET ? "the device wants a reset" :
-		     got == ANSWER ? "the device answered" :
-				     "nothing happened");
+		     got == RESET    ? "the device wants a reset"
+		     : got == ANSWER ? "the device answered"
+				     : "nothing happened");
 	if (got == RESET && !(mmio_read32(dev.base + VM_INTERRUPT) & 2))
 		fail(16, "%s: a reset is wanted, without a configuration interrupt", a->name);
 	serves(a->name);
@@ -392,8 +396,8 @@ static void attack(const struct attack *a)
 static void geometry(void)
 {
 	static const u32 sizes[] = { 0, 3, 5, 0x101, 0x8000, 0x10000, 0x10001, ~0U };
-	static const u64 places[] = { 0, 1, HOLE, 0xfee00000, 0xfffffff0, ~0ULL, ~0ULL - 15,
-				      1ULL << 52, 1ULL << 63 };
+	static const u64 places[] = { 0,     1,		 HOLE,	     0xfee00000, 0xfffffff0,
+				      ~0ULL, ~0ULL - 15, 1ULL << 52, 1ULL << 63 };
 
 	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
 		CHECK(virtio_begin(&dev, 0), 10);
@@ -418,7 +422,7 @@ static void geometry(void)
 			virtio_go(&dev);
 			queue.avail.idx = 0;
 			queue.last_used = 0;
-			data_at((uptr)buffer, 512);
+			data_at((uptr)area.buffer, 512);
 			mmio_write32(dev.base + VM_NOTIFY, 0);
 			serves("odd queue address");
 		}
@@ -430,8 +434,8 @@ static void geometry(void)
 static void states(void)
 {
 	static const u8 orders[][3] = {
-		{ 4, 0, 0 }, { 8, 0, 0 }, { 15, 0, 0 }, { 1, 15, 0 }, { 3, 7, 15 }, { 255, 0, 0 },
-		{ 128, 15, 0 }, { 1, 3, 0x43 }, { 64, 15, 64 },
+		{ 4, 0, 0 },   { 8, 0, 0 },    { 15, 0, 0 },   { 1, 15, 0 },   { 3, 7, 15 },
+		{ 255, 0, 0 }, { 128, 15, 0 }, { 1, 3, 0x43 }, { 64, 15, 64 },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(orders); i++) {
@@ -478,8 +482,8 @@ static void assault(const char *name)
 
 u32 guest_main(void)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(before); i++)
-		before[i] = behind[i] = CANARY;
+	for (u32 i = 0; i < ARRAY_SIZE(area.before); i++)
+		area.before[i] = area.behind[i] = CANARY;
 	if (!virtio_find(&dev, VIRTIO_RNG, 0))
 		fail(1, "no virtio-rng");
 	assault("virtio-rng");

@@ -13,11 +13,11 @@
 
 #define TEXT "hvrun-guest-data"
 
-#define BLK_RO (1ULL << 5)
-#define BLK_SIZE (1ULL << 6)
-#define BLK_FLUSH (1ULL << 9)
+#define BLK_RO	    (1ULL << 5)
+#define BLK_SIZE    (1ULL << 6)
+#define BLK_FLUSH   (1ULL << 9)
 #define BLK_DISCARD (1ULL << 13)
-#define BLK_ZEROES (1ULL << 14)
+#define BLK_ZEROES  (1ULL << 14)
 
 enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, ZEROES = 13 };
 enum { OK = 0, IOERR = 1, UNSUPP = 2, UNTOUCHED = 0x55 };
@@ -180,9 +180,11 @@ static void zeroes_and_discard(void)
 		if (*(u64 *)back || !same(back, back + 8, 2 * SECTOR - 8))
 			fail(20, "write-zeroes left bytes");
 		range.sector = capacity - 1;
-		expect(request(ZEROES, 0, &range, sizeof(range)), IOERR, "write-zeroes past the end");
+		expect(request(ZEROES, 0, &range, sizeof(range)), IOERR,
+		       "write-zeroes past the end");
 	} else {
-		expect(request(ZEROES, 0, &range, sizeof(range)), UNSUPP, "write-zeroes, not offered");
+		expect(request(ZEROES, 0, &range, sizeof(range)), UNSUPP,
+		       "write-zeroes, not offered");
 	}
 	range = (struct range){ 14, 1, 0 };
 	if (dev.features & BLK_DISCARD) {
@@ -230,7 +232,8 @@ static void all(u64 features)
 	print("virtio-blk: id %s, %U sectors%s%s%s\n", id, capacity,
 	      dev.features & BLK_RO ? ", read-only" : "", indirect ? ", indirect" : "",
 	      dev.features & VF_EVENT_IDX ? ", event index" : "");
-	CHECK(virtio_status(&dev) == (VS_ACKNOWLEDGE | VS_DRIVER | VS_FEATURES_OK | VS_DRIVER_OK), 4);
+	CHECK(virtio_status(&dev) == (VS_ACKNOWLEDGE | VS_DRIVER | VS_FEATURES_OK | VS_DRIVER_OK),
+	      4);
 }
 
 u32 guest_main(void)
@@ -239,8 +242,8 @@ u32 guest_main(void)
 
 	if (!virtio_find(&dev, VIRTIO_BLK, (u32)cmdline_number("disk", 0)))
 		fail(1, "no such disk");
-	capacity = mmio_read32(dev.base + VM_CONFIG) |
-		   (u64)mmio_read32(dev.base + VM_CONFIG + 4) << 32;
+	capacity = mmio_read32(dev.base + VM_CONFIG) | (u64)mmio_read32(dev.base + VM_CONFIG + 4)
+							       << 32;
 	CHECK(capacity >= 64, 5);
 	if (cmdline_has("ro") != !!(virtio_offered(&dev) & BLK_RO))
 		fail(6, "the disk is%s read-only", cmdline_has("ro") ? " not" : "");

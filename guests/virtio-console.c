@@ -11,7 +11,8 @@ static char line[128];
 
 static void send(const char *text, uptr size, bool indirect)
 {
-	struct vbuf bufs[2] = { { (uptr)text, 5, false }, { (uptr)text + 5, (u32)size - 5, false } };
+	struct vbuf bufs[2] = { { (uptr)text, 5, false },
+				{ (uptr)text + 5, (u32)size - 5, false } };
 	struct vused_elem elem;
 
 	virtio_put(&transmit, 0, bufs, 2, indirect);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A small printf over plat_putc(). */
-#include "lib/platform.h"
 #include "lib/print.h"
+#include "lib/platform.h"
 #include "lib/string.h"
 
 typedef __builtin_va_list va_list;
@@ -52,7 +52,7 @@ static void print_list(const char *format, va_list list)
 			put_number(__builtin_va_arg(list, u64), 16);
 			break;
 		case 'p':
-			put_number((uptr)__builtin_va_arg(list, void *), 16);
+			put_number((uptr) __builtin_va_arg(list, void *), 16);
 			break;
 		default:
 			plat_putc(*format);

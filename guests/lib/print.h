@@ -14,10 +14,10 @@ void print(const char *format, ...);
 _Noreturn void fail(u32 status, const char *format, ...);
 
 /* End the run with STATUS and the source line unless CONDITION holds. */
-#define CHECK(condition, status)                                                                   \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			fail((status), "%s:%u: %s", __FILE__, (u32)__LINE__, #condition);          \
+#define CHECK(condition, status)                                                          \
+	do {                                                                              \
+		if (!(condition))                                                         \
+			fail((status), "%s:%u: %s", __FILE__, (u32)__LINE__, #condition); \
 	} while (0)
 
 #endif

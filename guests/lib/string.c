@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory and string helpers. Short loops: where ring 0 is emulated every instruction costs. */
-#include "lib/platform.h"
 #include "lib/string.h"
+#include "lib/platform.h"
 
 void *memset(void *to, int byte, uptr size)
 {

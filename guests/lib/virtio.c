@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtio-mmio driver of the guests: negotiation, queues, rings. */
+#include "lib/virtio.h"
 #include "lib/platform.h"
 #include "lib/string.h"
-#include "lib/virtio.h"
 
 /* A wait of several seconds on any processor up to 5 GHz, more on slower ones. */
 #define WAIT_CYCLES 50000000000ULL

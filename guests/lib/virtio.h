@@ -47,7 +47,7 @@ enum {
 /* Device types and feature bits. */
 enum { VIRTIO_BLK = 2, VIRTIO_CONSOLE = 3, VIRTIO_RNG = 4 };
 
-#define VF_INDIRECT (1ULL << 28)
+#define VF_INDIRECT  (1ULL << 28)
 #define VF_EVENT_IDX (1ULL << 29)
 #define VF_VERSION_1 (1ULL << 32)
 
@@ -111,7 +111,7 @@ u64 virtio_offered(struct vdevice *dev);
  */
 bool virtio_begin(struct vdevice *dev, u64 wanted);
 
-/* Set up queue INDEX with SIZE entries (cut to what the device can); false when it does not exist. */
+/* Set up queue INDEX with SIZE entries, cut to what the device can; false when there is none. */
 bool virtio_queue(struct vdevice *dev, struct vqueue *queue, u32 index, u32 size);
 
 /* DRIVER_OK. */

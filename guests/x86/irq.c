@@ -52,8 +52,8 @@ void x86_idt_load(void)
 void x86_idt_init(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(idt); i++) {
-		uptr entry = i < 32 ? (uptr)exception_entries + i * 16UL :
-				      (uptr)interrupt_entries + (i - 32) * 16UL;
+		uptr entry = i < 32 ? (uptr)exception_entries + i * 16UL
+				    : (uptr)interrupt_entries + (i - 32) * 16UL;
 
 		idt[i].offset_low = (u16)entry;
 		idt[i].offset_mid = (u16)(entry >> 16);
@@ -79,10 +79,10 @@ void exception(struct exception_frame *frame)
 
 bool plat_probe_read(uptr address, u32 size, u64 *value)
 {
-	const u8 *code = size == 1 ? probe_read_1 :
-			 size == 2 ? probe_read_2 :
-			 size == 4 ? probe_read_4 :
-				     probe_read_8;
+	const u8 *code = size == 1   ? probe_read_1
+			 : size == 2 ? probe_read_2
+			 : size == 4 ? probe_read_4
+				     : probe_read_8;
 	u64 faulted;
 
 	__asm__ volatile("call *%3"

@@ -39,7 +39,8 @@ int plat_cpu_start(u32 cpu, void (*entry)(u32 cpu))
 	if (!ready) {
 		ready = true;
 		x86_lapic_init();
-		plat_copy((void *)(uptr)TRAMPOLINE, trampoline, (uptr)(trampoline_end - trampoline));
+		plat_copy((void *)(uptr)TRAMPOLINE, trampoline,
+			  (uptr)(trampoline_end - trampoline));
 		__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
 		*tramp_word(trampoline_cr3) = cr3;
 	}

@@ -14,8 +14,8 @@ static void tick(void)
 u32 guest_main(void)
 {
 	plat_irq_on(0, false, tick);
-	out8(0x43, 0x34);   /* channel 0, both bytes, rate generator */
-	out8(0x40, 0x9c);   /* 1.193182 MHz / 1180: about 1 ms */
+	out8(0x43, 0x34); /* channel 0, both bytes, rate generator */
+	out8(0x40, 0x9c); /* 1.193182 MHz / 1180: about 1 ms */
 	out8(0x40, 0x04);
 	while (ticks < 3)
 		plat_wait_irq();
