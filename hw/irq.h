@@ -14,9 +14,9 @@
 struct irq_line {
 	void (*set)(struct irq_line *line, bool level);
 	void (*pulse)(struct irq_line *line);
-	void *opaque;  /* of the board */
-	int eventfd;   /* for pulse by eventfd, else -1 */
-	unsigned gsi;  /* number on the board, for messages and tables */
+	void *opaque; /* of the board */
+	int eventfd;  /* for pulse by eventfd, else -1 */
+	unsigned gsi; /* number on the board, for messages and tables */
 };
 
 static inline void irq_set(struct irq_line *line, bool level)

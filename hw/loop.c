@@ -26,7 +26,7 @@
 #include "base/lock.h"
 
 enum {
-	BATCH = 32,	     /* events fetched at a time */
+	BATCH = 32, /* events fetched at a time */
 	NS_PER_S = 1000000000,
 };
 
@@ -412,7 +412,8 @@ int loop_create(struct loop **out)
 	err = loop->epfd < 0 ? -errno : 0;
 	if (!err) {
 		loop->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		err = loop->wakefd < 0 ? -errno : loop_add_eventfd(loop, loop->wakefd, on_wake, loop);
+		err = loop->wakefd < 0 ? -errno
+				       : loop_add_eventfd(loop, loop->wakefd, on_wake, loop);
 	}
 	if (err) {
 		loop_destroy(loop);

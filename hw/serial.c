@@ -96,8 +96,9 @@ struct serial {
 	bool fifo_on GUARDED_BY(lock);
 	uint8_t trigger GUARDED_BY(lock); /* bytes in the FIFO for IIR_RDI */
 	bool overrun GUARDED_BY(lock);
-	bool thre_due GUARDED_BY(lock); /* the "holding register empty" interrupt has not been told */
-	bool level GUARDED_BY(lock);	/* of the interrupt line */
+	bool thre_due
+		GUARDED_BY(lock);    /* the "holding register empty" interrupt has not been told */
+	bool level GUARDED_BY(lock); /* of the interrupt line */
 
 	uint8_t fifo[FIFO_LEN] GUARDED_BY(lock); /* oldest first */
 	size_t fifo_len GUARDED_BY(lock);
@@ -394,9 +395,9 @@ static void serial_read(void *opaque, uint64_t offset, void *data, size_t len)
 
 	lock_take(&s->lock);
 	for (size_t i = 0; i < len; i++)
-		bytes[i] = is_register(s, offset + i) ?
-				   read_reg(s, (unsigned int)((offset + i) >> s->shift)) :
-				   0;
+		bytes[i] = is_register(s, offset + i)
+				   ? read_reg(s, (unsigned int)((offset + i) >> s->shift))
+				   : 0;
 	update_irq(s);
 	lock_drop(&s->lock);
 }

@@ -16,13 +16,13 @@ typedef struct {
 /* The address with value @v, in bytes. Any value is allowed: accessors judge it. */
 static inline gpa_t gpa(uint64_t v)
 {
-	return (gpa_t){v};
+	return (gpa_t){ v };
 }
 
 /* @a moved by @bytes, wrapping at 2^64 as the hardware would; accessors refuse what wraps. */
 static inline gpa_t gpa_add(gpa_t a, uint64_t bytes)
 {
-	return (gpa_t){a.v + bytes};
+	return (gpa_t){ a.v + bytes };
 }
 
 #endif

@@ -87,7 +87,8 @@ static int map_region(struct mem_region *region)
 
 	if (!u64_add(region->size, huge_page + 2 * guard, &span) || span > SIZE_MAX / 2)
 		return -ENOMEM;
-	base = mmap(NULL, (size_t)span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	base = mmap(NULL, (size_t)span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0);
 	if (base == MAP_FAILED)
 		return -ENOMEM;
 	low = (uint64_t)(uintptr_t)base;
