@@ -1,8 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Processors, their timers, and a device's interrupt.
 . "$(dirname "$0")/common"
-need_kvm native-cpus
+need_guests
 
 for n in 1 2 3 8 32; do
 	sum=$((100 * (n * (n + 1) / 2 - 1)))

@@ -1,8 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Console input: 64 KiB through a pipe, no byte lost, doubled or out of order.
 . "$(dirname "$0")/common"
-need_kvm native-input
+need_guests
 
 # Adler-32 (as two sums) of standard input.
 sums() {

@@ -1,8 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # How runs begin and end: each way out of a guest, its exit status, and what hvrun says of it.
 . "$(dirname "$0")/common"
-need_kvm native-life
+need_guests
 
 run hello -m 64M -a "one two"
 expect native-hello 0 "hello: a guest of hvrun"

@@ -1,8 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Sizes of memory: every region can be touched at both ends; the sum is what was asked for.
 . "$(dirname "$0")/common"
-need_kvm native-memory
+need_guests
 
 # The host gives memory when it is touched; a size beyond its RAM and swap may be refused all the
 # same.

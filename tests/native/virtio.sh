@@ -1,8 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Virtio devices by real drivers, good and evil, and what the disks' files hold afterwards.
 . "$(dirname "$0")/common"
-need_kvm native-virtio
+need_guests
 
 run virtio-rng -m 64M
 expect native-virtio-rng 0
