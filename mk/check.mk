@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make check: everything a machine can say about the sources without running them. Each finding
+# ends it; what was clean is remembered in out/check/ until a source or a header changes.
+
+CHECK := out/check
+MAIN_SRC := $(wildcard main.c)
+TEST_SRCS := $(sort $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/lib/*.c))
+CHECK_SRCS := $(SRCS) $(MAIN_SRC) $(TEST_SRCS)
+HEADERS := $(sort $(wildcard $(addsuffix /*.h,$(DIRS) tests/lib)))
+FORMAT_SRCS = $(sort $(CHECK_SRCS) $(HEADERS) $(wildcard arch/*/*.[ch] tests/rig/*.[ch] \
+	tests/bench/*.[ch] guests/*.[ch] guests/*/*.[ch] guests/*/*/*.[ch]))
+
+.PHONY: check check-need check-layers check-format check-gcc check-clang check-tidy check-cppcheck \
+	check-shell
+check: check-need
+	@$(MAKE) check-layers
+	@$(MAKE) check-format
+	@$(MAKE) check-gcc
+	@$(MAKE) check-clang
+	@$(MAKE) check-cppcheck
+	@$(MAKE) check-tidy
+	@$(MAKE) check-shell
+	@echo 'check: nothing found'
+
+check-need:
+	@tools/need check
+
+check-layers:
+	@echo 'check: layers'
+	@tools/check-layers
+
+check-format:
+	@echo 'check: format'
+	@clang-format-14 --dry-run -Werror $(FORMAT_SRCS)
+
+# Warnings are errors in every build; these are the builds whose warnings differ: gcc with and
+# without optimisation and assertions, clang with the thread-safety analysis.
+check-gcc:
+	@echo 'check: gcc warnings'
+	@$(MAKE) VARIANT=release all
+	@$(MAKE) VARIANT=debug unit-bins
+
+check-clang:
+	@echo 'check: clang warnings and thread safety'
+	@$(MAKE) VARIANT=clang objects
+
+.PHONY: objects
+objects: $(CHECK_SRCS:%.c=$(OUT)/obj/%.o)
+
+CHECK_CPPFLAGS = -D_GNU_SOURCE -I. -DHVRUN_VERSION='"$(HVRUN_VERSION)"' -DHVRUN_DEBUG=1
+
+check-tidy: $(CHECK_SRCS:%.c=$(CHECK)/tidy/%.ok)
+$(CHECK)/tidy/%.ok: %.c $(HEADERS) .clang-tidy
+	@mkdir -p $(@D)
+	$(call QUIET,TIDY,$<)clang-tidy-14 --quiet $< -- -std=gnu17 $(CHECK_CPPFLAGS) >$@.log 2>&1 || \
+	{ grep -v 'warnings generated' $@.log; exit 1; }; mv $@.log $@
+
+# Our own sources only; system headers are unknown to it, which it need not tell.
+CPPCHECK_FLAGS := --quiet --std=c11 --error-exitcode=1 --inline-suppr --platform=unix64 \
+	--enable=warning,performance,portability --suppress=missingIncludeSystem \
+	--suppress=checkersReport --suppress=unmatchedSuppression --library=posix \
+	--template='{file}:{line}: {severity}: {message} [{id}]'
+check-cppcheck:
+	@echo 'check: cppcheck'
+	@mkdir -p $(CHECK)/cppcheck
+	@cppcheck $(CPPCHECK_FLAGS) --cppcheck-build-dir=$(CHECK)/cppcheck $(CHECK_CPPFLAGS) \
+		$(SRCS) $(MAIN_SRC)
+
+# The shell scripts, where shellcheck is at hand.
+SHELL_SRCS = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tools/* tests/*/* 2>/dev/null)
+check-shell:
+	@echo 'check: shell scripts'
+	@for f in $(SHELL_SRCS); do \
+		case $$(head -n 1 $$f) in *bash*) bash -n $$f ;; *) dash -n $$f ;; esac || exit 1; done
+	@if command -v shellcheck >/dev/null; then shellcheck -x -S warning $(SHELL_SRCS); fi
