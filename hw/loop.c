@@ -62,20 +62,20 @@ struct loop {
 
 	struct lock lock;
 	struct cond changed; /* a call is done, or the loop has no owner any more */
-	bool owned GUARDED_BY(lock);
-	pthread_t owner GUARDED_BY(lock);
-	struct call *calls GUARDED_BY(lock);
-	struct call **calls_end GUARDED_BY(lock);
+	bool owned GUARDED_BY(&lock);
+	pthread_t owner GUARDED_BY(&lock);
+	struct call *calls GUARDED_BY(&lock);
+	struct call **calls_end GUARDED_BY(&lock);
 };
 
 /* --- who owns the loop --- */
 
-static bool owned_by_us(struct loop *loop) REQUIRES(loop->lock)
+static bool owned_by_us(struct loop *loop) REQUIRES(&loop->lock)
 {
 	return loop->owned && pthread_equal(loop->owner, pthread_self());
 }
 
-static void own(struct loop *loop) REQUIRES(loop->lock)
+static void own(struct loop *loop) REQUIRES(&loop->lock)
 {
 	loop->owned = true;
 	loop->owner = pthread_self();
@@ -98,13 +98,13 @@ static void wake(struct loop *loop)
 		;
 }
 
-static void enqueue(struct loop *loop, struct call *call) REQUIRES(loop->lock)
+static void enqueue(struct loop *loop, struct call *call) REQUIRES(&loop->lock)
 {
 	*loop->calls_end = call;
 	loop->calls_end = &call->next;
 }
 
-static void unlink_call(struct loop *loop, struct call *call) REQUIRES(loop->lock)
+static void unlink_call(struct loop *loop, struct call *call) REQUIRES(&loop->lock)
 {
 	struct call **at = &loop->calls;
 

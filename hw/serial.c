@@ -90,35 +90,35 @@ struct serial {
 	bool attached;
 
 	struct lock lock;
-	uint8_t ier GUARDED_BY(lock), lcr GUARDED_BY(lock), mcr GUARDED_BY(lock);
-	uint8_t scr GUARDED_BY(lock), dll GUARDED_BY(lock), dlm GUARDED_BY(lock);
-	uint8_t msr_delta GUARDED_BY(lock); /* low four bits of MSR */
-	bool fifo_on GUARDED_BY(lock);
-	uint8_t trigger GUARDED_BY(lock); /* bytes in the FIFO for IIR_RDI */
-	bool overrun GUARDED_BY(lock);
+	uint8_t ier GUARDED_BY(&lock), lcr GUARDED_BY(&lock), mcr GUARDED_BY(&lock);
+	uint8_t scr GUARDED_BY(&lock), dll GUARDED_BY(&lock), dlm GUARDED_BY(&lock);
+	uint8_t msr_delta GUARDED_BY(&lock); /* low four bits of MSR */
+	bool fifo_on GUARDED_BY(&lock);
+	uint8_t trigger GUARDED_BY(&lock); /* bytes in the FIFO for IIR_RDI */
+	bool overrun GUARDED_BY(&lock);
 	bool thre_due
-		GUARDED_BY(lock);    /* the "holding register empty" interrupt has not been told */
-	bool level GUARDED_BY(lock); /* of the interrupt line */
+		GUARDED_BY(&lock);    /* the "holding register empty" interrupt has not been told */
+	bool level GUARDED_BY(&lock); /* of the interrupt line */
 
-	uint8_t fifo[FIFO_LEN] GUARDED_BY(lock); /* oldest first */
-	size_t fifo_len GUARDED_BY(lock);
-	uint8_t waiting[WAITING_LEN] GUARDED_BY(lock); /* a ring */
-	size_t waiting_at GUARDED_BY(lock);
-	size_t waiting_len GUARDED_BY(lock);
-	bool want_room GUARDED_BY(lock); /* input was turned away */
-	unsigned int polls GUARDED_BY(lock);
-	bool polled GUARDED_BY(lock); /* the guest listens without interrupts */
+	uint8_t fifo[FIFO_LEN] GUARDED_BY(&lock); /* oldest first */
+	size_t fifo_len GUARDED_BY(&lock);
+	uint8_t waiting[WAITING_LEN] GUARDED_BY(&lock); /* a ring */
+	size_t waiting_at GUARDED_BY(&lock);
+	size_t waiting_len GUARDED_BY(&lock);
+	bool want_room GUARDED_BY(&lock); /* input was turned away */
+	unsigned int polls GUARDED_BY(&lock);
+	bool polled GUARDED_BY(&lock); /* the guest listens without interrupts */
 
-	struct serial_counters counters GUARDED_BY(lock);
-	uint8_t *gathered GUARDED_BY(lock); /* OUT_LEN bytes */
-	size_t gathered_len GUARDED_BY(lock);
+	struct serial_counters counters GUARDED_BY(&lock);
+	uint8_t *gathered GUARDED_BY(&lock); /* OUT_LEN bytes */
+	size_t gathered_len GUARDED_BY(&lock);
 	uint8_t *leaving; /* OUT_LEN bytes, of the loop's thread: what out_fn reads */
 };
 
 /* --- interrupts --- */
 
 /* The cause of the highest priority, as IIR tells it (data sheet, table of interrupt control). */
-static uint8_t cause(const struct serial *s) REQUIRES(s->lock)
+static uint8_t cause(const struct serial *s) REQUIRES(&s->lock)
 {
 	if ((s->ier & IER_RLSI) && s->overrun)
 		return IIR_RLSI;
@@ -132,7 +132,7 @@ static uint8_t cause(const struct serial *s) REQUIRES(s->lock)
 }
 
 /* Under the lock, so that two threads cannot leave the line at the older of two levels. */
-static void update_irq(struct serial *s) REQUIRES(s->lock)
+static void update_irq(struct serial *s) REQUIRES(&s->lock)
 {
 	bool level = cause(s) != IIR_NONE;
 
@@ -144,7 +144,7 @@ static void update_irq(struct serial *s) REQUIRES(s->lock)
 
 /* --- receiver --- */
 
-static void fifo_push(struct serial *s, uint8_t byte) REQUIRES(s->lock)
+static void fifo_push(struct serial *s, uint8_t byte) REQUIRES(&s->lock)
 {
 	size_t depth = s->fifo_on ? FIFO_LEN : 1;
 
@@ -159,7 +159,7 @@ static void fifo_push(struct serial *s, uint8_t byte) REQUIRES(s->lock)
 }
 
 /* Lets what waits into the FIFO, if the guest listens and the line is not looped back. */
-static void refill(struct serial *s) REQUIRES(s->lock)
+static void refill(struct serial *s) REQUIRES(&s->lock)
 {
 	size_t depth = s->fifo_on ? FIFO_LEN : 1;
 
@@ -176,7 +176,7 @@ static void refill(struct serial *s) REQUIRES(s->lock)
 	}
 }
 
-static uint8_t read_data(struct serial *s) REQUIRES(s->lock)
+static uint8_t read_data(struct serial *s) REQUIRES(&s->lock)
 {
 	uint8_t byte;
 
@@ -189,7 +189,7 @@ static uint8_t read_data(struct serial *s) REQUIRES(s->lock)
 	return byte;
 }
 
-static uint8_t read_lsr(struct serial *s) REQUIRES(s->lock)
+static uint8_t read_lsr(struct serial *s) REQUIRES(&s->lock)
 {
 	uint8_t lsr = LSR_SENT;
 
@@ -206,7 +206,7 @@ static uint8_t read_lsr(struct serial *s) REQUIRES(s->lock)
 	return lsr;
 }
 
-static void write_fcr(struct serial *s, uint8_t value) REQUIRES(s->lock)
+static void write_fcr(struct serial *s, uint8_t value) REQUIRES(&s->lock)
 {
 	static const uint8_t triggers[] = { 1, 4, 8, 14 };
 	bool on = value & FCR_ENABLE;
@@ -241,7 +241,7 @@ static void hand_out(void *opaque)
 }
 
 /* Gathers a byte. Where there is no room the vCPU waits for the loop: nothing is lost. */
-static void send(struct serial *s, uint8_t byte) REQUIRES(s->lock)
+static void send(struct serial *s, uint8_t byte) REQUIRES(&s->lock)
 {
 	while (s->gathered_len == OUT_LEN) {
 		lock_drop(&s->lock);
@@ -257,7 +257,7 @@ static void send(struct serial *s, uint8_t byte) REQUIRES(s->lock)
 }
 
 /* The byte is gone at once, so the holding register is empty again, which is news. */
-static void write_data(struct serial *s, uint8_t byte) REQUIRES(s->lock)
+static void write_data(struct serial *s, uint8_t byte) REQUIRES(&s->lock)
 {
 	if (s->mcr & MCR_LOOP)
 		fifo_push(s, byte);
@@ -268,7 +268,7 @@ static void write_data(struct serial *s, uint8_t byte) REQUIRES(s->lock)
 
 /* --- modem lines: a peer that is always there, or our own outputs when looped back --- */
 
-static uint8_t modem_lines(const struct serial *s) REQUIRES(s->lock)
+static uint8_t modem_lines(const struct serial *s) REQUIRES(&s->lock)
 {
 	if (!(s->mcr & MCR_LOOP))
 		return MSR_DCD | MSR_DSR | MSR_CTS;
@@ -276,7 +276,7 @@ static uint8_t modem_lines(const struct serial *s) REQUIRES(s->lock)
 			 (s->mcr & MCR_OUT1 ? MSR_RI : 0) | (s->mcr & MCR_OUT2 ? MSR_DCD : 0));
 }
 
-static void write_mcr(struct serial *s, uint8_t value) REQUIRES(s->lock)
+static void write_mcr(struct serial *s, uint8_t value) REQUIRES(&s->lock)
 {
 	uint8_t before = modem_lines(s), after;
 
@@ -291,7 +291,7 @@ static void write_mcr(struct serial *s, uint8_t value) REQUIRES(s->lock)
 
 /* --- registers --- */
 
-static uint8_t read_iir(struct serial *s) REQUIRES(s->lock)
+static uint8_t read_iir(struct serial *s) REQUIRES(&s->lock)
 {
 	uint8_t iir = cause(s);
 
@@ -300,7 +300,7 @@ static uint8_t read_iir(struct serial *s) REQUIRES(s->lock)
 	return (uint8_t)(iir | (s->fifo_on ? IIR_FIFO : 0));
 }
 
-static uint8_t read_msr(struct serial *s) REQUIRES(s->lock)
+static uint8_t read_msr(struct serial *s) REQUIRES(&s->lock)
 {
 	uint8_t msr = (uint8_t)(modem_lines(s) | s->msr_delta);
 
@@ -308,7 +308,7 @@ static uint8_t read_msr(struct serial *s) REQUIRES(s->lock)
 	return msr;
 }
 
-static void write_ier(struct serial *s, uint8_t value) REQUIRES(s->lock)
+static void write_ier(struct serial *s, uint8_t value) REQUIRES(&s->lock)
 {
 	/* Turning this interrupt on while the holding register is empty raises it. */
 	if (!(s->ier & IER_THRI) && (value & IER_THRI))
@@ -318,7 +318,7 @@ static void write_ier(struct serial *s, uint8_t value) REQUIRES(s->lock)
 	refill(s);
 }
 
-static uint8_t read_reg(struct serial *s, unsigned int reg) REQUIRES(s->lock)
+static uint8_t read_reg(struct serial *s, unsigned int reg) REQUIRES(&s->lock)
 {
 	const bool dlab = s->lcr & LCR_DLAB;
 
@@ -344,7 +344,7 @@ static uint8_t read_reg(struct serial *s, unsigned int reg) REQUIRES(s->lock)
 	}
 }
 
-static void write_reg(struct serial *s, unsigned int reg, uint8_t value) REQUIRES(s->lock)
+static void write_reg(struct serial *s, unsigned int reg, uint8_t value) REQUIRES(&s->lock)
 {
 	const bool dlab = s->lcr & LCR_DLAB;
 
