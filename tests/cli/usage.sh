@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Wrong command lines: status 64 and one line that says what would be right. Nothing is opened.
+. "$TEST_TOP/tests/lib/sh.sh"
+
+# wrong NAME REGEX WORD...
+wrong() {
+	local name=$1 regex=$2
+	shift 2
+	hv -t 10 "$@"
+	check "$name" 64 "$regex" '' && one_line "$name: one line"
+}
+
+wrong 'nothing' 'hvrun -k KERNEL.*--help'
+wrong 'run and nothing' 'no kernel to boot' run
+wrong 'a file alone' 'unknown command "vmlinuz".*hvrun -k FILE' vmlinuz
+wrong 'an empty word' 'unknown command ""' ''
+wrong 'a file after run' '"vmlinuz" stands alone' run vmlinuz
+wrong 'a file after options' '"vmlinuz" stands alone' -m 1G vmlinuz
+wrong 'a lone --' '"--" stands alone' -k x --
+wrong 'no value' '--kernel needs a value: --kernel FILE' -k
+wrong 'two kernels' '--kernel is given twice' -k a -k b
+wrong 'a misspelt option' 'did you mean --kernel\?' --kernle x
+wrong 'a shortened option' 'unknown option --mem;' -k x --mem 1G
+wrong 'an unknown letter' 'unknown option -z' -k x -z
+wrong 'memory: no number' '--memory: lots is not a size' -k x -m lots
+wrong 'memory: too little' 'less than 2M' -k x -m 1M
+wrong 'memory: too much' 'more than 1024G' -k x -m 2000G
+wrong 'memory: over 64 bits' 'more than 1024G' -k x -m 18446744073709551615G
+wrong 'memory: odd' 'not a multiple of 4096' -k x -m 3000001
+wrong 'cpus: none' 'from 1 to 64' -k x -c 0
+wrong 'cpus: too many' 'from 1 to 64' -k x -c 65
+wrong 'disk: no name' 'file name is empty' -k x -d ,ro
+wrong 'disk: qcow2' 'unknown format qcow2; it can be raw' -k x -d y,format=qcow2
+wrong 'disk: a word too many' 'unknown word "cow"' -k x -d y,cow
+wrong 'sandbox: log' 'unknown value "log"; it can be on or off' -k x --sandbox log
+wrong 'console: tty' 'unknown value "tty"' -k x --console tty
+wrong 'doctor with words' 'doctor takes no options' doctor now
+wrong 'loud and quiet' 'do not go together' -k x -v -q
+
+# Commands and options that are planned, and not built yet, are as unknown as any other.
+for command in exec sign verify ctl backend; do
+	wrong "not built: $command" "unknown command \"$command\"" $command
+done
+for option in --net=user --share=. --vsock=3,path=s --balloon --verify-key=k --manifest=m \
+	--gdb=1234 --timeout=5 --until=x --fail-on=x --core=c --report=r --control=c --restore=r --reboot; do
+	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
+done
+wrong 'not built: -n' 'unknown option -n' -k x -n user
+wrong 'not built: -s' 'unknown option -s' -k x -s .
+
+# Bytes that steer terminals do not reach one.
+hv -k x $'--\e[31m\x07'
+if [ "$status" = 64 ] && ! grep -q $'\e\|\x07' "$err"; then
+	ok 'control characters are shown as \xNN'
+else
+	not_ok 'control characters are shown as \xNN' "status $status: $(od -c "$err" | head -n 4 | tr '\n' '|')"
+fi
