@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What each architecture provides: the functions that arch/x86, arm64 and riscv each write their own
+ * way. vm/ calls them in the order in which they stand here. The Makefile chooses the folder; nothing
+ * outside arch/ asks which architecture it is.
+ *
+ * All run on the main thread before the first vCPU runs, except where said. Each says its errors in
+ * words and returns a negative errno: -ENOEXEC for an image that is not what it should be.
+ */
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpu/kvm.h"
+#include "cpu/vcpu.h"
+#include "hw/bus.h"
+#include "hw/loop.h"
+#include "hw/serial.h"
+#include "mm/memory.h"
+
+/* "x86-64", "arm64", "riscv64": for messages. */
+extern const char arch_name[];
+
+/* The capabilities of KVM that only this architecture needs; ended by an entry without name. */
+extern const struct kvm_need arch_kvm_needs[];
+
+/* The requests of ioctl that only this architecture makes, for the sandbox; ended by 0. */
+extern const unsigned long arch_ioctls[];
+
+/* The machine type to give to KVM_CREATE_VM. */
+unsigned long arch_vm_type(const struct kvm *kvm);
+
+/* Adds @ram bytes of RAM and the board's holes to @mem. 0 or -errno. */
+int arch_add_memory(struct guest_mem *mem, uint64_t ram);
+
+/* What the board's devices tell the machine. Any thread. */
+struct arch_events {
+	void (*poweroff)(void *opaque);
+	void (*reset)(void *opaque);
+	void (*exit)(void *opaque, int status); /* the guest handed back a status, 0 to 255 */
+	void *opaque;
+};
+
+struct arch_config {
+	struct kvm *kvm;       /* with a VM and its memory slots */
+	struct guest_mem *mem;
+	struct bus *bus;
+	struct loop *loop;
+	unsigned cpus;
+	serial_out_fn serial_out; /* NULL: the board has no serial port */
+	void *serial_opaque;
+	struct arch_events events;
+};
+
+struct arch;
+
+/*
+ * Builds the board: interrupt controller, clocks, serial port, the ways to power off, reset and hand
+ * back a status. *@out is owned by the caller (arch_destroy). Before vcpu_create.
+ */
+int arch_create(const struct arch_config *config, struct arch **out);
+
+/* Frees the board. No vCPU, no loop runs any more. NULL is allowed. */
+void arch_destroy(struct arch *arch);
+
+/* The board's serial port, for its input; NULL if it has none. */
+struct serial *arch_serial(struct arch *arch);
+
+/* Where virtio device @index lies and which interrupt it has. -ENOSPC past the last window. */
+struct arch_slot {
+	uint64_t base; /* gpa of the window */
+	unsigned gsi;
+};
+int arch_virtio_slot(unsigned index, struct arch_slot *slot);
+
+/* The word of a kernel's command line that makes the board's serial port its console. */
+extern const char arch_serial_console[];
+
+/* Everything that is loaded, and the words that the guest's kernel gets. */
+struct arch_images {
+	const uint8_t *kernel; /* the whole file, read once into private memory: an enemy's bytes */
+	size_t kernel_size;
+	const char *kernel_name;
+	int initrd_fd; /* -1: none */
+	uint64_t initrd_size;
+	const char *initrd_name;
+	const char *cmdline; /* virtio_mmio.device= words are added here when @virtio_cmdline */
+	unsigned virtio_count; /* windows 0 .. count-1 hold devices */
+	bool virtio_cmdline;   /* tell the guest of them on its command line only */
+};
+
+/* Loads kernel and initrd and writes tables that describe the board. */
+int arch_load(struct arch *arch, const struct arch_images *images);
+
+/* Registers of @vcpu as its kernel expects them; the first vCPU starts, the others wait. */
+int arch_vcpu_setup(struct arch *arch, struct vcpu *vcpu);
+
+/* struct vcpu_env's arch_exit and arch_dump. The vCPU's thread. */
+int arch_vcpu_exit(struct vcpu *vcpu);
+void arch_vcpu_dump(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The x86 board: memory map, KVM's interrupt controllers, serial port, ways to end, the boot. */
+#include "arch/x86/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "arch/x86/acpi.h"
+#include "arch/x86/layout.h"
+#include "base/checked.h"
+#include "base/diag.h"
+#include "hw/acpi_pm.h"
+#include "hw/exit_device.h"
+#include "hw/i8042.h"
+
+/* Three pages for Intel's real mode and one for its page table; KVM's own, above the windows. */
+#define IDENTITY_MAP UINT64_C(0xfffbc000)
+#define TSS_ADDR UINT64_C(0xfffbd000)
+
+const char arch_name[] = "x86-64";
+const char arch_serial_console[] = "console=ttyS0";
+
+const struct kvm_need arch_kvm_needs[] = {
+	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "APICs in the kernel", true },
+	{ KVM_CAP_PIT2, "KVM_CAP_PIT2", "the timer of old kernels", true },
+	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR", "real mode on Intel", true },
+	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID", "CPUID of the guest", true },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, "KVM_CAP_TSC_DEADLINE_TIMER", "a cheap timer", false },
+	{ KVM_CAP_ADJUST_CLOCK, "KVM_CAP_ADJUST_CLOCK", "the guest's wall clock", false },
+	{ 0, NULL, NULL, false },
+};
+
+const unsigned long arch_ioctls[] = {
+	KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR, KVM_CREATE_IRQCHIP, KVM_CREATE_PIT2,
+	KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2, KVM_GET_SREGS, KVM_SET_SREGS, KVM_GET_REGS,
+	KVM_SET_REGS, KVM_SET_MSRS, KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_TRANSLATE, 0,
+};
+
+unsigned long arch_vm_type(const struct kvm *kvm)
+{
+	(void)kvm;
+	return 0;
+}
+
+int arch_add_memory(struct guest_mem *mem, uint64_t ram)
+{
+	uint64_t low = u64_min(ram, X86_RAM_LOW_END);
+	int r = mem_add(mem, gpa(0), low, MEM_RAM);
+
+	if (!r)
+		r = mem_add(mem, gpa(X86_RAM_LOW_END), X86_RAM_HIGH - X86_RAM_LOW_END, MEM_HOLE);
+	if (!r && ram > low)
+		r = mem_add(mem, gpa(X86_RAM_HIGH), ram - low, MEM_RAM);
+	return r;
+}
+
+int arch_virtio_slot(unsigned index, struct arch_slot *slot)
+{
+	if (index >= X86_VIRTIO_WINDOWS)
+		return -ENOSPC;
+	slot->base = x86_virtio_base(index);
+	slot->gsi = x86_virtio_gsi(index);
+	return 0;
+}
+
+static int kvm_refuses(const char *what)
+{
+	int err = -errno;
+
+	diag_error("/dev/kvm: cannot create %s: %s", what, strerror(-err));
+	return err;
+}
+
+/* KVM's own models: PIC, IOAPIC, local APICs, PIT with the speaker's port. */
+static int create_irqchip(const struct kvm *kvm)
+{
+	uint64_t identity = IDENTITY_MAP;
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	if (ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
+		return kvm_refuses("its identity map");
+	if (ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_ADDR) < 0)
+		return kvm_refuses("its task state");
+	if (ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return kvm_refuses("the interrupt controllers");
+	return ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &pit) < 0 ? kvm_refuses("the timer") : 0;
+}
+
+static void on_power_off(void *opaque)
+{
+	const struct arch *arch = opaque;
+
+	arch->config.events.poweroff(arch->config.events.opaque);
+}
+
+static void on_reset(void *opaque)
+{
+	const struct arch *arch = opaque;
+
+	arch->config.events.reset(arch->config.events.opaque);
+}
+
+static void on_exit_status(void *opaque, unsigned status)
+{
+	const struct arch *arch = opaque;
+
+	arch->config.events.exit(arch->config.events.opaque, (int)status);
+}
+
+static int create_devices(struct arch *arch)
+{
+	const struct arch_config *config = &arch->config;
+	int r = i8042_create(config->bus, on_reset, arch, &arch->i8042);
+
+	if (!r)
+		r = acpi_pm_create(config->bus, X86_PORT_SLEEP_CONTROL, on_power_off, arch,
+				   &arch->acpi_pm);
+	if (!r)
+		r = exit_device_create(config->bus, BUS_PIO, X86_PORT_EXIT, on_exit_status, arch,
+				       &arch->exit_device);
+	if (r || !config->serial_out)
+		return r;
+	kvm_irq_level(config->kvm, X86_COM1_IRQ, &arch->serial_irq);
+	r = serial_create(config->loop, &arch->serial_irq, config->serial_out,
+			  config->serial_opaque, &arch->serial);
+	return r ? r : serial_attach(arch->serial, config->bus, BUS_PIO, X86_PORT_COM1, 0);
+}
+
+int arch_create(const struct arch_config *config, struct arch **out)
+{
+	struct arch *arch = calloc(1, sizeof(*arch));
+
+	if (!arch)
+		return -ENOMEM;
+	arch->config = *config;
+	arch->tsc_deadline = kvm_has(config->kvm, KVM_CAP_TSC_DEADLINE_TIMER);
+
+	int r = create_irqchip(config->kvm);
+
+	if (!r)
+		r = x86_cpuid_supported(config->kvm, &arch->cpuid);
+	if (!r)
+		r = create_devices(arch);
+	if (r < 0) {
+		arch_destroy(arch);
+		return r;
+	}
+	*out = arch;
+	return 0;
+}
+
+void arch_destroy(struct arch *arch)
+{
+	if (!arch)
+		return;
+	serial_destroy(arch->serial);
+	exit_device_destroy(arch->exit_device);
+	acpi_pm_destroy(arch->acpi_pm);
+	i8042_destroy(arch->i8042);
+	free(arch->cpuid);
+	free(arch);
+}
+
+struct serial *arch_serial(struct arch *arch)
+{
+	return arch->serial;
+}
+
+/* The words by which a kernel without ACPI finds the windows (Linux, virtio_mmio.c). */
+static int add_virtio_words(const struct arch_images *images, char *line, size_t size)
+{
+	size_t used = (size_t)snprintf(line, size, "%s", images->cmdline);
+
+	for (unsigned i = 0; used < size && i < images->virtio_count; i++)
+		used += (size_t)snprintf(line + used, size - used,
+					 "%svirtio_mmio.device=%uK@%#llx:%u", used ? " " : "",
+					 X86_VIRTIO_SIZE >> 10,
+					 (unsigned long long)x86_virtio_base(i), x86_virtio_gsi(i));
+	if (used < size)
+		return 0;
+	diag_error("command line: no room for the virtio devices in its %zu bytes", size);
+	return -ENOSPC;
+}
+
+static int load_initrd(struct arch *arch, const struct arch_images *images,
+		       const struct x86_image *kernel, gpa_t *at)
+{
+	int r = x86_place_initrd(arch->config.mem, kernel, &arch->boot, images->initrd_size, at);
+
+	if (r < 0)
+		return r;
+	r = mem_read_file(arch->config.mem, *at, images->initrd_fd, 0, images->initrd_size);
+	if (r < 0)
+		diag_error("initrd %s: cannot read: %s", images->initrd_name,
+			   r == -ENODATA ? "the file became shorter" : strerror(-r));
+	return r;
+}
+
+static int write_acpi(struct arch *arch, const struct arch_images *images, gpa_t *rsdp)
+{
+	struct x86_acpi_virtio virtio[X86_VIRTIO_WINDOWS];
+	struct x86_acpi_config config = {
+		.cpus = arch->config.cpus,
+		.virtio = virtio,
+		.virtio_count = images->virtio_cmdline ? 0 : images->virtio_count,
+		.serial = arch->serial,
+	};
+
+	for (unsigned i = 0; i < config.virtio_count; i++)
+		virtio[i] = (struct x86_acpi_virtio){
+			.base = x86_virtio_base(i),
+			.size = X86_VIRTIO_SIZE,
+			.gsi = x86_virtio_gsi(i),
+		};
+	return x86_write_acpi(arch->config.mem, &config, rsdp);
+}
+
+int arch_load(struct arch *arch, const struct arch_images *images)
+{
+	struct guest_mem *mem = arch->config.mem;
+	struct x86_image kernel = {
+		.data = images->kernel,
+		.size = images->kernel_size,
+		.name = images->kernel_name,
+	};
+	char virtio_line[X86_CMDLINE_MAX];
+	const char *cmdline = images->cmdline;
+	gpa_t initrd = gpa(0);
+	gpa_t rsdp = gpa(0);
+	int r = x86_load_kernel(mem, &kernel, &arch->boot);
+
+	if (!r && images->initrd_fd >= 0)
+		r = load_initrd(arch, images, &kernel, &initrd);
+	if (!r && images->virtio_cmdline) {
+		r = add_virtio_words(images, virtio_line, sizeof(virtio_line));
+		cmdline = virtio_line;
+	}
+	if (!r)
+		r = write_acpi(arch, images, &rsdp);
+	if (!r)
+		r = x86_write_page_tables(mem);
+	if (!r)
+		r = x86_write_gdt(mem);
+	return r ? r :
+		   x86_write_boot_data(mem, &kernel, &arch->boot, cmdline, initrd,
+				       images->initrd_size, rsdp);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel interface of one machine: /dev/kvm checked, the VM, its memory slots, interrupts and
+ * doorbells. Follows the Linux KVM API document (Documentation/virt/kvm/api.rst).
+ */
+#ifndef CPU_KVM_H
+#define CPU_KVM_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hw/irq.h"
+#include "mm/memory.h"
+
+/* A capability that hvrun cannot run without, or is glad of. */
+struct kvm_need {
+	int cap;          /* KVM_CAP_... */
+	const char *name; /* "KVM_CAP_IRQFD" */
+	const char *why;  /* in words */
+	bool required;
+};
+
+/* What every architecture needs, ended by an entry without name; arch_kvm_needs() has the rest. */
+extern const struct kvm_need kvm_common_needs[];
+
+struct kvm {
+	int sys_fd; /* /dev/kvm, -1 once it is no longer needed */
+	int vm_fd;  /* -1 before kvm_create_vm */
+	size_t run_size; /* bytes to map of a vCPU's descriptor */
+	uint32_t next_slot;
+};
+
+/*
+ * Opens @path (/dev/kvm). 0, or -ENOENT, -EACCES, ... said in words. Nothing else is asked of it yet,
+ * so this may run before the sandbox locks.
+ */
+int kvm_open(struct kvm *kvm, const char *path);
+
+/* The API version that the open @kvm reports; 12 is the only one there ever was. -errno. */
+int kvm_api_version(const struct kvm *kvm);
+
+/* What KVM_CHECK_EXTENSION says of @cap: 0 is no. Of the VM when there is one, else of the system. */
+int kvm_has(const struct kvm *kvm, int cap);
+
+/* Checks the API version and the lists of needs. 0, or -ENOTSUP with each absence said in words. */
+int kvm_check(const struct kvm *kvm, const struct kvm_need *arch_needs);
+
+/* Creates the VM of machine type @type (0 is the default). 0 or -errno, said in words. */
+int kvm_create_vm(struct kvm *kvm, unsigned long type);
+
+/* Closes what is open. */
+void kvm_close(struct kvm *kvm);
+
+/* Makes one memory slot of each region of @mem. 0 or -errno, said in words. */
+int kvm_map_memory(struct kvm *kvm, const struct guest_mem *mem);
+
+/*
+ * A line on the in-kernel interrupt controller at @gsi. Edge lines get an eventfd bound by irqfd and
+ * answer irq_pulse; level lines answer irq_set by KVM_IRQ_LINE. Any thread. 0 or -errno, said.
+ */
+int kvm_irq_edge(struct kvm *kvm, unsigned gsi, struct irq_line *line);
+void kvm_irq_level(struct kvm *kvm, unsigned gsi, struct irq_line *line);
+void kvm_irq_close(struct irq_line *line);
+
+/*
+ * A 32-bit store of @value at @addr signals @fd and never leaves the kernel. 0 or -errno, said.
+ */
+int kvm_doorbell(struct kvm *kvm, uint64_t addr, uint32_t value, int fd);
+
+#endif

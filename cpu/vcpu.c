@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A vCPU's life: created, run by its thread until told to stop, joined, destroyed. */
+#include "cpu/vcpu.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+
+enum {
+	KICK_SIGNAL = SIGUSR1,
+	STACK_SIZE = 128 << 10, /* bytes; the deepest way down is a device's register */
+};
+
+int vcpu_create(struct vcpu *vcpu, const struct vcpu_env *env, unsigned index)
+{
+	*vcpu = (struct vcpu){ .env = env, .index = index, .fd = -1 };
+
+	vcpu->fd = ioctl(env->kvm->vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
+	if (vcpu->fd < 0) {
+		int err = -errno;
+
+		diag_error("vcpu %u: KVM cannot create it: %s", index, strerror(-err));
+		return err;
+	}
+
+	void *run = mmap(NULL, env->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+
+	if (run == MAP_FAILED) {
+		int err = -errno;
+
+		diag_error("vcpu %u: cannot map its state: %s", index, strerror(-err));
+		return err;
+	}
+	vcpu->run = run;
+	return 0;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->env->kvm->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	vcpu->run = NULL;
+	vcpu->fd = -1;
+}
+
+enum vcpu_next vcpu_tell_end(struct vcpu *vcpu, enum vcpu_end why)
+{
+	vcpu->env->ended(vcpu->env->opaque, vcpu, why);
+	return VCPU_STOP;
+}
+
+/* KVM_RUN itself failed with @err: say it, with what can be known. */
+static enum vcpu_next run_failed(struct vcpu *vcpu, int err)
+{
+	if (err == EFAULT)
+		diag_error("vcpu %u: the guest ran into memory that the host cannot give "
+			   "(out of memory, or a mapping is gone)",
+			   vcpu->index);
+	else
+		diag_error("vcpu %u: KVM cannot run it: %s", vcpu->index, strerror(err));
+	vcpu->env->arch_dump(vcpu);
+	return vcpu_tell_end(vcpu, VCPU_END_HOST);
+}
+
+static enum vcpu_next run_once(struct vcpu *vcpu)
+{
+	int r = ioctl(vcpu->fd, KVM_RUN, 0);
+
+	if (r < 0 && (errno == EINTR || errno == EAGAIN))
+		return VCPU_AGAIN;
+	if (r < 0)
+		return run_failed(vcpu, errno);
+	return vcpu_handle_exit(vcpu);
+}
+
+/*
+ * A stop request sets `stop` and immediate_exit, then signals. Wherever the thread is then, it does
+ * not stay in the guest: before KVM_RUN, immediate_exit turns it back; inside, the signal does.
+ */
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	vcpu->env->entering(vcpu->env->opaque, vcpu);
+	while (!atomic_load_explicit(&vcpu->stop, memory_order_acquire)) {
+		if (run_once(vcpu) == VCPU_STOP)
+			break;
+	}
+	return NULL;
+}
+
+static int start_thread(struct vcpu *vcpu)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r)
+		return r;
+
+	sigset_t set;
+	sigset_t old;
+
+	/* The thread takes the kick and nothing else: all other signals belong to the main loop. */
+	sigfillset(&set);
+	sigdelset(&set, KICK_SIGNAL);
+	r = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (!r)
+		r = pthread_sigmask(SIG_SETMASK, &set, &old);
+	if (!r) {
+		r = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	}
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+int vcpu_start(struct vcpu *vcpu)
+{
+	int r = start_thread(vcpu);
+
+	if (r) {
+		diag_error("vcpu %u: cannot start its thread: %s", vcpu->index, strerror(r));
+		return -r;
+	}
+	vcpu->started = true;
+	return 0;
+}
+
+void vcpu_stop(struct vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	atomic_store_explicit(&vcpu->stop, true, memory_order_release);
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	pthread_join(vcpu->thread, NULL);
+	vcpu->started = false;
+}
+
+static void on_kick(int sig)
+{
+	(void)sig;
+}
+
+int vcpu_prepare_process(void)
+{
+	struct sigaction action = { .sa_handler = on_kick };
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
+}

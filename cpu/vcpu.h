@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One virtual CPU and its thread: runs the guest, decodes each exit in one table and hands accesses to
+ * the bus. What only one architecture knows comes in through struct vcpu_env.
+ */
+#ifndef CPU_VCPU_H
+#define CPU_VCPU_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cpu/kvm.h"
+#include "hw/bus.h"
+#include "mm/memory.h"
+
+/* Why a vCPU stopped running for good. */
+enum vcpu_end {
+	VCPU_END_CRASH,    /* triple fault or the like: the guest's own doing */
+	VCPU_END_POWEROFF, /* the kernel's firmware interface asked (PSCI, SBI) */
+	VCPU_END_RESET,
+	VCPU_END_HOST,   /* KVM or the host could not go on; said in words already */
+	VCPU_END_DEFECT, /* an exit that hvrun should have known; said already */
+};
+
+/* What an exit handler wants next. */
+enum vcpu_next {
+	VCPU_AGAIN,
+	VCPU_STOP, /* the end was told by vcpu_tell_end */
+};
+
+struct vcpu;
+
+/* The world of all vCPUs of a machine; set up before the first starts, constant then. */
+struct vcpu_env {
+	const struct kvm *kvm;
+	const struct bus *bus;
+	const struct guest_mem *mem;
+
+	/* Exits that cpu/exits.c does not know: VCPU_AGAIN or VCPU_STOP, or -ENOSYS. */
+	int (*arch_exit)(struct vcpu *vcpu);
+	/* Registers and instruction bytes as lines on standard error. */
+	void (*arch_dump)(struct vcpu *vcpu);
+	/* Any vCPU thread: the machine is over. May be called by several. */
+	void (*ended)(void *opaque, struct vcpu *vcpu, enum vcpu_end why);
+	/* The thread of @vcpu is about to enter the guest for the first time. */
+	void (*entering)(void *opaque, struct vcpu *vcpu);
+	void *opaque;
+};
+
+enum { VCPU_EXIT_KINDS = 64 };
+
+struct vcpu {
+	const struct vcpu_env *env;
+	unsigned index;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+
+	/* Exits to user space by KVM_EXIT_ number; of the thread, read after vcpu_join. */
+	uint64_t exits[VCPU_EXIT_KINDS];
+};
+
+/* Creates vCPU @index of the VM in @vcpu. 0 or -errno, said. vcpu_destroy also after a failure. */
+int vcpu_create(struct vcpu *vcpu, const struct vcpu_env *env, unsigned index);
+
+/* Starts the thread. 0 or -errno, said. */
+int vcpu_start(struct vcpu *vcpu);
+
+/* Makes the thread leave the guest and end, soon. Any thread; more than once is fine. */
+void vcpu_stop(struct vcpu *vcpu);
+
+/* Waits for the thread, if it was started. */
+void vcpu_join(struct vcpu *vcpu);
+
+/* Closes what is open; the thread has been joined. */
+void vcpu_destroy(struct vcpu *vcpu);
+
+/*
+ * Prepares the process for vcpu_stop: the signal that interrupts KVM_RUN gets a handler that does
+ * nothing. Once, on the main thread, before the first vcpu_start. 0 or -errno.
+ */
+int vcpu_prepare_process(void);
+
+/* Handles the exit in @vcpu->run (cpu/exits.c). The vCPU's thread. */
+enum vcpu_next vcpu_handle_exit(struct vcpu *vcpu);
+
+/* Tells the machine that it is over. The vCPU's thread. */
+enum vcpu_next vcpu_tell_end(struct vcpu *vcpu, enum vcpu_end why);
+
+/* The name of exit @reason without KVM_EXIT_, or "unknown". */
+const char *vcpu_exit_name(uint32_t reason);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's command line: what hvrun itself needs, then what the user wants. */
+#include "vm/cmdline.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Adds @words after what is there, with a space between. */
+static bool add(char *line, size_t size, const char *words)
+{
+	size_t used = strlen(line);
+	size_t space = used ? 1 : 0;
+	size_t len = strlen(words);
+
+	if (len == 0)
+		return true;
+	if (len + space >= size - used)
+		return false;
+	if (space)
+		line[used++] = ' ';
+	memcpy(line + used, words, len + 1);
+	return true;
+}
+
+static bool add_own(const struct vm_config *config, const char *serial, char *line, size_t size)
+{
+	bool ok = true;
+
+	if (config->console == VM_CONSOLE_VIRTIO)
+		ok = add(line, size, "console=hvc0");
+	else if (config->console == VM_CONSOLE_SERIAL)
+		ok = add(line, size, serial);
+	ok = ok && add(line, size, "panic=-1");
+	if (config->disk_count && !config->initrd)
+		ok = ok && add(line, size,
+			       config->disks[0].readonly ? "root=/dev/vda ro" : "root=/dev/vda rw");
+	return ok;
+}
+
+int vm_cmdline(const struct vm_config *config, const char *serial, char *line, size_t size)
+{
+	line[0] = '\0';
+	if (!config->append_only && !add_own(config, serial, line, size))
+		return -ENOSPC;
+	return add(line, size, config->append) ? 0 : -ENOSPC;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one list of virtio devices that a machine has, each put on the board in its order. */
+#include "virtio/devices.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "vm/machine.h"
+
+enum { IO_THREADS = 2 }; /* per disk; more only helps a medium that is slow and parallel */
+
+/* The window, interrupt and doorbells of @dev, which the machine owns from now on. */
+static int place(struct vm *vm, struct virtio_dev *dev)
+{
+	struct arch_slot slot;
+	struct vm_device *place = &vm->devices[vm->device_count];
+	int r = vm->device_count < VM_MAX_DEVICES ? arch_virtio_slot(vm->device_count, &slot) :
+						    -ENOSPC;
+
+	if (r < 0) {
+		diag_error("%s: no room on the board: it has %u places for virtio devices",
+			   dev->name, vm->device_count);
+		virtio_dev_destroy(dev);
+		return r;
+	}
+	place->irq.eventfd = -1;
+	place->dev = dev;
+	vm->device_count++;
+	r = kvm_irq_edge(&vm->kvm, slot.gsi, &place->irq);
+	if (r < 0)
+		return r;
+	dev->irq = &place->irq;
+	r = virtio_mmio_create(dev, vm->bus, slot.base, &place->mmio);
+	for (unsigned q = 0; !r && q < dev->queue_count; q++)
+		r = kvm_doorbell(&vm->kvm, slot.base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
+				 dev->kick_fd[q]);
+	return r;
+}
+
+/* Takes the disk's descriptor from vm->disks. */
+static int create_disk(struct vm *vm, unsigned index)
+{
+	const struct vm_disk_config *config = &vm->config->disks[index];
+	struct vm_file *file = &vm->disks[index];
+	struct virtio_blk_config blk = { .serial = config->serial, .threads = IO_THREADS };
+	struct virtio_dev *dev;
+	int fd = file->fd;
+
+	file->fd = -1;
+
+	int r = disk_open_raw(fd, file->name, config->readonly, config->direct, &blk.disk);
+
+	if (r < 0)
+		return r;
+	r = virtio_blk_create(&blk, index, vm->mem, vm->loop, &dev);
+	return r < 0 ? r : place(vm, dev);
+}
+
+static int create_rng(struct vm *vm)
+{
+	struct virtio_dev *dev;
+	int r = virtio_rng_create(vm->mem, vm->loop, &dev);
+
+	return r < 0 ? r : place(vm, dev);
+}
+
+static size_t console_sink(void *opaque, const void *data, size_t len)
+{
+	return virtio_console_input(opaque, data, len);
+}
+
+static int create_console(struct vm *vm)
+{
+	struct virtio_dev *dev;
+	int r = virtio_console_create(vm_console_output, &vm->console, vm->mem, vm->loop, &dev);
+
+	if (r < 0)
+		return r;
+	vm->virtio_console = dev;
+	vm->console.sink = console_sink;
+	vm->console.sink_opaque = dev;
+	virtio_console_on_room(dev, vm_console_room, &vm->console);
+	return place(vm, dev);
+}
+
+/* Disks come first, so that the first one is the first window on every machine. */
+static int create_all(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config->disk_count; i++) {
+		int r = create_disk(vm, i);
+
+		if (r < 0)
+			return r;
+	}
+
+	int r = create_rng(vm);
+
+	if (!r && vm->config->console == VM_CONSOLE_VIRTIO)
+		r = create_console(vm);
+	return r;
+}
+
+/* A disk that is not a disk is a bad input; anything else is the system's refusal. */
+int vm_create_devices(struct vm *vm)
+{
+	int r = create_all(vm);
+
+	switch (r) {
+	case 0:
+		return 0;
+	case -EINVAL:
+		return VM_STATUS_BAD_IMAGE;
+	default:
+		return VM_STATUS_SYSTEM;
+	}
+}
+
+void vm_destroy_devices(struct vm *vm)
+{
+	while (vm->device_count) {
+		struct vm_device *place = &vm->devices[--vm->device_count];
+
+		virtio_mmio_destroy(place->mmio);
+		virtio_dev_destroy(place->dev);
+		kvm_irq_close(&place->irq);
+	}
+	vm->virtio_console = NULL;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Opens everything that the command line names, and reads none of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/diag.h"
+#include "base/io.h"
+#include "vm/machine.h"
+
+/* The largest kernel that is read into memory; real ones have 10 to 100 MiB. */
+#define KERNEL_MAX (UINT64_C(1) << 30)
+
+static const char *file_kind(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "a directory";
+	if (S_ISFIFO(mode))
+		return "a FIFO";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	if (S_ISCHR(mode))
+		return "a character device";
+	if (S_ISBLK(mode))
+		return "a block device";
+	return "no regular file";
+}
+
+/* 66 for a file that is not there or may not be read, 71 for what the system lacks. */
+static int open_failed(const char *what, const char *name, int err)
+{
+	diag_error("%s %s: cannot open: %s", what, name, strerror(err));
+	switch (err) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return VM_STATUS_SYSTEM;
+	default:
+		return VM_STATUS_NO_INPUT;
+	}
+}
+
+/* O_NONBLOCK: a FIFO in a file's place must not make us wait for its other end. */
+static int open_file(const char *what, const char *name, int flags, struct vm_file *file)
+{
+	struct stat st;
+
+	file->name = name;
+	file->fd = open(name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (file->fd < 0)
+		return open_failed(what, name, errno);
+	if (fstat(file->fd, &st) < 0)
+		return open_failed(what, name, errno);
+	file->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int open_image(const char *what, const char *name, struct vm_file *file)
+{
+	struct stat st;
+	int status = open_file(what, name, O_RDONLY, file);
+
+	if (status)
+		return status;
+	if (fstat(file->fd, &st) < 0)
+		return open_failed(what, name, errno);
+	if (S_ISREG(st.st_mode))
+		return 0;
+	diag_error("%s %s: this is %s; a regular file is needed", what, name,
+		   file_kind(st.st_mode));
+	return VM_STATUS_BAD_IMAGE;
+}
+
+static int open_disks(struct vm *vm)
+{
+	for (size_t i = 0; i < vm->config->disk_count; i++) {
+		const struct vm_disk_config *disk = &vm->config->disks[i];
+		int flags = disk->readonly ? O_RDONLY : O_RDWR;
+
+		if (disk->direct)
+			flags |= O_DIRECT;
+
+		int status = open_file("disk", disk->path, flags, &vm->disks[i]);
+
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+static int open_log(struct vm *vm)
+{
+	const char *name = vm->config->log;
+
+	if (!name)
+		return 0;
+	vm->log_fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	return vm->log_fd < 0 ? open_failed("log", name, errno) : 0;
+}
+
+int vm_open_files(struct vm *vm)
+{
+	int status = open_image("kernel", vm->config->kernel, &vm->kernel);
+
+	if (!status && vm->config->initrd)
+		status = open_image("initrd", vm->config->initrd, &vm->initrd);
+	if (!status)
+		status = open_disks(vm);
+	if (!status)
+		status = open_log(vm);
+	if (!status && kvm_open(&vm->kvm, "/dev/kvm") < 0)
+		status = VM_STATUS_NO_KVM;
+	return status;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void vm_close_files(struct vm *vm)
+{
+	close_fd(&vm->kernel.fd);
+	close_fd(&vm->initrd.fd);
+	for (size_t i = 0; i < ARRAY_SIZE(vm->disks); i++)
+		close_fd(&vm->disks[i].fd);
+	close_fd(&vm->log_fd);
+}
+
+int vm_read_file(const struct vm_file *file, uint8_t **data, size_t *len)
+{
+	if (file->size == 0) {
+		diag_error("kernel %s: the file is empty", file->name);
+		return VM_STATUS_BAD_IMAGE;
+	}
+	if (file->size > KERNEL_MAX) {
+		diag_error("kernel %s: %" PRIu64 " bytes are more than any kernel has (the limit is "
+			   "%" PRIu64 ")",
+			   file->name, file->size, KERNEL_MAX);
+		return VM_STATUS_BAD_IMAGE;
+	}
+
+	size_t size = (size_t)file->size;
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED) {
+		diag_error("kernel %s: no memory for its %zu bytes: %s", file->name, size,
+			   strerror(errno));
+		return VM_STATUS_SYSTEM;
+	}
+	(void)madvise(map, size, MADV_HUGEPAGE);
+
+	ssize_t n = pread_full(file->fd, map, size, 0);
+
+	if (n == (ssize_t)size) {
+		*data = map;
+		*len = size;
+		return 0;
+	}
+	if (n < 0)
+		diag_error("kernel %s: cannot read: %s", file->name, strerror((int)-n));
+	else
+		diag_error("kernel %s: it became shorter while it was read", file->name);
+	munmap(map, size);
+	return VM_STATUS_NO_INPUT;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The state of one machine, shared by the files of vm/ and by nobody else. */
+#ifndef VM_MACHINE_H
+#define VM_MACHINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arch/arch.h"
+#include "cpu/kvm.h"
+#include "cpu/vcpu.h"
+#include "hw/bus.h"
+#include "hw/irq.h"
+#include "hw/loop.h"
+#include "mm/memory.h"
+#include "virtio/device.h"
+#include "virtio/mmio.h"
+#include "vm/config.h"
+#include "vm/console.h"
+
+enum { VM_MAX_DEVICES = 16 };
+
+/* How the run ended; the first cause counts. */
+enum vm_end {
+	VM_END_NONE,
+	VM_END_POWEROFF,
+	VM_END_RESET,
+	VM_END_GUEST_STATUS, /* the exit device */
+	VM_END_CRASH,	     /* triple fault and the like */
+	VM_END_HOST,	     /* the host could not go on; said already */
+	VM_END_DEFECT,	     /* an exit we should have known; said already */
+	VM_END_SIGNAL,	     /* hvrun was asked to end by a signal */
+	VM_END_USER,	     /* Ctrl-A x */
+};
+
+/* A file that was opened before the door was locked; nothing of it is read yet. */
+struct vm_file {
+	int fd; /* -1: not named */
+	const char *name;
+	uint64_t size; /* bytes, of regular files */
+};
+
+/* A virtio device with its place on the board. */
+struct vm_device {
+	struct virtio_dev *dev;
+	struct virtio_mmio *mmio;
+	struct irq_line irq;
+};
+
+struct vm {
+	const struct vm_config *config;
+
+	struct vm_file kernel;
+	struct vm_file initrd;
+	struct vm_file disks[VM_MAX_DISKS];
+	int log_fd;
+	int signal_fd;
+
+	struct kvm kvm;
+	struct guest_mem *mem;
+	struct bus *bus;
+	struct loop *loop;
+	struct arch *arch;
+	struct console console;
+	struct vm_device devices[VM_MAX_DEVICES];
+	unsigned device_count;
+	struct virtio_dev *virtio_console; /* one of devices, or NULL */
+
+	struct vcpu_env vcpu_env;
+	struct vcpu *vcpus; /* config->cpus of them, or NULL */
+
+	/* enum vm_end in the low byte, status above: set once by whoever ends the run. */
+	atomic_uint end;
+	atomic_bool entered; /* the first vCPU was about to run */
+};
+
+/* vm/files.c: opens what @vm->config names. 0, or an exit status with the reason said. */
+int vm_open_files(struct vm *vm);
+void vm_close_files(struct vm *vm);
+
+/*
+ * The whole of an opened file in private memory, *@len bytes, for munmap. It is read once: later
+ * changes of the file are not seen. 0, or an exit status with the reason said.
+ */
+int vm_read_file(const struct vm_file *file, uint8_t **data, size_t *len);
+
+/* vm/devices.c: the one list of virtio devices. 0, or an exit status with the reason said. */
+int vm_create_devices(struct vm *vm);
+void vm_destroy_devices(struct vm *vm);
+
+/* vm/run.c: vCPU threads and main loop, until the end. 0, or an exit status with the reason said. */
+int vm_run_vcpus(struct vm *vm);
+
+/* The run is over because of @why; only the first call counts. Any thread. */
+void vm_end(struct vm *vm, enum vm_end why, unsigned status);
+
+#endif

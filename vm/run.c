@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine runs: one thread per vCPU, the main thread in the loop, until somebody ends it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "virtio/devices.h"
+#include "vm/machine.h"
+
+void vm_end(struct vm *vm, enum vm_end why, unsigned status)
+{
+	unsigned none = VM_END_NONE;
+	unsigned value = (unsigned)why | status << 8;
+
+	if (!atomic_compare_exchange_strong(&vm->end, &none, value))
+		return;
+	loop_stop(vm->loop);
+}
+
+static void vcpu_ended(void *opaque, struct vcpu *vcpu, enum vcpu_end why)
+{
+	static const enum vm_end ends[] = {
+		[VCPU_END_CRASH] = VM_END_CRASH,   [VCPU_END_POWEROFF] = VM_END_POWEROFF,
+		[VCPU_END_RESET] = VM_END_RESET,   [VCPU_END_HOST] = VM_END_HOST,
+		[VCPU_END_DEFECT] = VM_END_DEFECT,
+	};
+
+	(void)vcpu;
+	vm_end(opaque, ends[why], 0);
+}
+
+static void vcpu_entering(void *opaque, struct vcpu *vcpu)
+{
+	struct vm *vm = opaque;
+	struct timespec now;
+
+	(void)vcpu;
+	if (vm->config->verbosity <= 0 || atomic_exchange(&vm->entered, true))
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+
+	uint64_t ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+
+	diag_note("first vcpu entered at %" PRIu64 " us", (ns - vm->config->launched_ns) / 1000);
+}
+
+static void tell_window_size(struct vm *vm)
+{
+	struct winsize size;
+
+	if (vm->virtio_console && vm->config->escapes &&
+	    ioctl(vm->config->in_fd, TIOCGWINSZ, &size) == 0)
+		virtio_console_resize(vm->virtio_console, size.ws_col, size.ws_row);
+}
+
+static void on_signal(void *opaque, uint32_t events)
+{
+	struct vm *vm = opaque;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(vm->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGWINCH)
+		tell_window_size(vm);
+	else
+		vm_end(vm, VM_END_SIGNAL, info.ssi_signo);
+}
+
+static void on_key(void *opaque, enum vm_console_key key)
+{
+	if (key == VM_KEY_LEAVE)
+		vm_end(opaque, VM_END_USER, 0);
+}
+
+/* The console's input waits until the guest's devices are there to take it. */
+static int start_console(struct vm *vm)
+{
+	vm->console.on_key = on_key;
+	vm->console.key_opaque = vm;
+	if (vm->console.sink)
+		vm_console_start(&vm->console);
+	tell_window_size(vm);
+	return loop_add(vm->loop, vm->signal_fd, EPOLLIN, on_signal, vm);
+}
+
+static int create_vcpus(struct vm *vm)
+{
+	vm->vcpu_env = (struct vcpu_env){
+		.kvm = &vm->kvm,
+		.bus = vm->bus,
+		.mem = vm->mem,
+		.arch_exit = arch_vcpu_exit,
+		.arch_dump = arch_vcpu_dump,
+		.ended = vcpu_ended,
+		.entering = vcpu_entering,
+		.opaque = vm,
+	};
+	for (unsigned i = 0; i < vm->config->cpus; i++) {
+		int r = vcpu_create(&vm->vcpus[i], &vm->vcpu_env, i);
+
+		if (!r)
+			r = arch_vcpu_setup(vm->arch, &vm->vcpus[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int start_vcpus(struct vm *vm)
+{
+	int r = vcpu_prepare_process();
+
+	for (unsigned i = 0; !r && i < vm->config->cpus; i++)
+		r = vcpu_start(&vm->vcpus[i]);
+	return r;
+}
+
+/* However far it came: every thread is told to stop and waited for. */
+static void stop_vcpus(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config->cpus; i++)
+		vcpu_stop(&vm->vcpus[i]);
+	for (unsigned i = 0; i < vm->config->cpus; i++)
+		vcpu_join(&vm->vcpus[i]);
+}
+
+static void say_exits(const struct vm *vm)
+{
+	uint64_t sums[VCPU_EXIT_KINDS] = { 0 };
+
+	for (unsigned i = 0; i < vm->config->cpus; i++) {
+		for (unsigned kind = 0; kind < VCPU_EXIT_KINDS; kind++)
+			sums[kind] += vm->vcpus[i].exits[kind];
+	}
+	for (unsigned kind = 0; kind < VCPU_EXIT_KINDS; kind++) {
+		if (sums[kind])
+			diag_note("exits to hvrun: %s %" PRIu64, vcpu_exit_name(kind), sums[kind]);
+	}
+}
+
+int vm_run_vcpus(struct vm *vm)
+{
+	int r = create_vcpus(vm);
+
+	if (!r)
+		r = start_console(vm);
+	if (!r)
+		r = start_vcpus(vm);
+	if (!r)
+		r = loop_run(vm->loop);
+	stop_vcpus(vm);
+	if (!r && vm->config->verbosity > 0)
+		say_exits(vm);
+	for (unsigned i = 0; i < vm->config->cpus; i++)
+		vcpu_destroy(&vm->vcpus[i]);
+	return r < 0 ? VM_STATUS_SYSTEM : 0;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One machine's life, read from top to bottom: open, lock the door, load, build, run, stop. */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "vm/cmdline.h"
+#include "vm/machine.h"
+#include "vm/sandbox.h"
+
+/* Signals that end or concern the machine come as events of the loop, to the main thread. */
+static int open_signals(struct vm *vm)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	/* A reader of the console that goes away is an error of write, not our end. */
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (vm->signal_fd >= 0)
+		return 0;
+	diag_error("cannot receive signals: %s", strerror(errno));
+	return VM_STATUS_SYSTEM;
+}
+
+static int lock_the_door(const struct vm *vm)
+{
+	if (vm->config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
+		return 0;
+	return sandbox_lock() < 0 ? VM_STATUS_SYSTEM : 0;
+}
+
+static void power_off(void *opaque)
+{
+	vm_end(opaque, VM_END_POWEROFF, 0);
+}
+
+static void reset(void *opaque)
+{
+	vm_end(opaque, VM_END_RESET, 0);
+}
+
+static void exit_status(void *opaque, int status)
+{
+	vm_end(opaque, VM_END_GUEST_STATUS, (unsigned)status);
+}
+
+static int system_refused(const char *what, int err)
+{
+	diag_error("%s: %s", what, strerror(-err));
+	return VM_STATUS_SYSTEM;
+}
+
+static int create_memory(struct vm *vm)
+{
+	int r = mem_create(&vm->mem);
+
+	if (!r)
+		r = arch_add_memory(vm->mem, vm->config->memory);
+	if (r < 0)
+		diag_error("guest memory: the host cannot give %llu MiB: %s; a smaller --memory may "
+			   "do",
+			   (unsigned long long)(vm->config->memory >> 20), strerror(-r));
+	return r < 0 ? VM_STATUS_SYSTEM : 0;
+}
+
+static int create_kvm(struct vm *vm)
+{
+	if (kvm_check(&vm->kvm, arch_kvm_needs) < 0 ||
+	    kvm_create_vm(&vm->kvm, arch_vm_type(&vm->kvm)) < 0)
+		return VM_STATUS_NO_KVM;
+
+	int most = kvm_has(&vm->kvm, KVM_CAP_MAX_VCPUS);
+
+	if (most > 0 && vm->config->cpus > (unsigned)most) {
+		diag_error("--cpus %u: this host's KVM runs at most %d in one machine",
+			   vm->config->cpus, most);
+		return VM_STATUS_SYSTEM;
+	}
+	return kvm_map_memory(&vm->kvm, vm->mem) < 0 ? VM_STATUS_SYSTEM : 0;
+}
+
+static size_t serial_sink(void *opaque, const void *data, size_t len)
+{
+	return serial_input(opaque, data, len);
+}
+
+static int create_board(struct vm *vm)
+{
+	struct arch_config config = {
+		.kvm = &vm->kvm,
+		.mem = vm->mem,
+		.bus = vm->bus,
+		.loop = vm->loop,
+		.cpus = vm->config->cpus,
+		.serial_out = vm->config->console == VM_CONSOLE_NONE ? NULL : vm_console_output,
+		.serial_opaque = &vm->console,
+		.events = { power_off, reset, exit_status, vm },
+	};
+	int r = arch_create(&config, &vm->arch);
+
+	if (r < 0)
+		return VM_STATUS_SYSTEM;
+
+	struct serial *serial = arch_serial(vm->arch);
+
+	if (serial && vm->config->console == VM_CONSOLE_SERIAL) {
+		vm->console.sink = serial_sink;
+		vm->console.sink_opaque = serial;
+		serial_on_room(serial, vm_console_room, &vm->console);
+	}
+	return 0;
+}
+
+static int build(struct vm *vm)
+{
+	int r = bus_create(&vm->bus);
+
+	if (!r)
+		r = loop_create(&vm->loop);
+	if (r < 0)
+		return system_refused("cannot build the machine", r);
+	vm_console_init(&vm->console, vm->loop);
+	vm->console.in_fd = vm->config->in_fd;
+	vm->console.out_fd = vm->config->out_fd;
+	vm->console.log_fd = vm->log_fd;
+	vm->console.wake_fd = vm->signal_fd;
+	vm->console.escapes = vm->config->escapes;
+
+	int status = create_memory(vm);
+
+	if (!status)
+		status = create_kvm(vm);
+	if (!status)
+		status = create_board(vm);
+	if (!status)
+		status = vm_create_devices(vm);
+	return status;
+}
+
+static int load_status(int err)
+{
+	if (err == -ENOEXEC)
+		return VM_STATUS_BAD_IMAGE;
+	return VM_STATUS_SYSTEM;
+}
+
+/* The kernel is read once; what was judged is what is copied. The initrd goes straight to RAM. */
+static int load(struct vm *vm)
+{
+	char cmdline[VM_CMDLINE_MAX + 256];
+	struct arch_images images = {
+		.kernel_name = vm->kernel.name,
+		.initrd_fd = vm->initrd.fd,
+		.initrd_size = vm->initrd.fd >= 0 ? vm->initrd.size : 0,
+		.initrd_name = vm->initrd.name,
+		.cmdline = cmdline,
+		.virtio_count = vm->device_count,
+		.virtio_cmdline = vm->config->discovery == VM_DISCOVERY_CMDLINE,
+	};
+	uint8_t *kernel;
+	size_t size;
+
+	if (vm_cmdline(vm->config, arch_serial_console, cmdline, sizeof(cmdline)) < 0) {
+		diag_error("command line: longer than %zu bytes", sizeof(cmdline) - 1);
+		return VM_STATUS_USAGE;
+	}
+
+	int status = vm_read_file(&vm->kernel, &kernel, &size);
+
+	if (status)
+		return status;
+	images.kernel = kernel;
+	images.kernel_size = size;
+
+	int r = arch_load(vm->arch, &images);
+
+	munmap(kernel, size);
+	return r < 0 ? load_status(r) : 0;
+}
+
+/* The last word: how the run ended, as an exit status. */
+static int end_status(const struct vm *vm)
+{
+	unsigned value = atomic_load(&vm->end);
+	int status = (int)(value >> 8);
+
+	switch ((enum vm_end)(value & 0xff)) {
+	case VM_END_POWEROFF:
+		return VM_STATUS_OK;
+	case VM_END_RESET:
+		if (vm->config->verbosity >= 0)
+			diag_note("guest reset");
+		return VM_STATUS_OK;
+	case VM_END_GUEST_STATUS:
+		return status;
+	case VM_END_CRASH:
+		diag_error("the guest crashed (its processor shut down, as after a triple fault)");
+		return VM_STATUS_PANIC;
+	case VM_END_HOST:
+		return VM_STATUS_SYSTEM;
+	case VM_END_SIGNAL:
+		diag_error("ended by signal %d (%s)", status, strsignal(status));
+		return 128 + status;
+	case VM_END_USER:
+		if (vm->config->verbosity >= 0)
+			diag_note("left by Ctrl-A x");
+		return VM_STATUS_OK;
+	case VM_END_NONE:
+	case VM_END_DEFECT:
+		break;
+	}
+	return VM_STATUS_DEFECT;
+}
+
+/* In the order of building, backwards; the last output is on its way before devices go. */
+static void tear_down(struct vm *vm)
+{
+	if (vm->loop)
+		vm_console_stop(&vm->console);
+	if (vm->arch && arch_serial(vm->arch))
+		serial_flush(arch_serial(vm->arch));
+	vm_destroy_devices(vm);
+	arch_destroy(vm->arch);
+	kvm_close(&vm->kvm);
+	loop_destroy(vm->loop);
+	bus_destroy(vm->bus);
+	mem_destroy(vm->mem);
+	vm_close_files(vm);
+	if (vm->signal_fd >= 0)
+		close(vm->signal_fd);
+}
+
+static int climb_the_stair(struct vm *vm)
+{
+	int status = vm_open_files(vm);
+
+	if (!status)
+		status = open_signals(vm);
+	if (!status)
+		status = lock_the_door(vm);
+	if (!status)
+		status = build(vm);
+	if (!status)
+		status = load(vm);
+	if (!status)
+		status = vm_run_vcpus(vm);
+	return status ? status : end_status(vm);
+}
+
+int vm_run(const struct vm_config *config)
+{
+	struct vm vm = {
+		.config = config,
+		.kernel.fd = -1,
+		.initrd.fd = -1,
+		.log_fd = -1,
+		.signal_fd = -1,
+		.kvm = { .sys_fd = -1, .vm_fd = -1 },
+	};
+	struct vcpu *vcpus = calloc(config->cpus, sizeof(*vcpus));
+
+	for (size_t i = 0; i < VM_MAX_DISKS; i++)
+		vm.disks[i].fd = -1;
+	vm.vcpus = vcpus;
+
+	int status = vcpus ? climb_the_stair(&vm) : system_refused("vcpus", -ENOMEM);
+
+	tear_down(&vm);
+	free(vcpus);
+	return status;
+}
