@@ -119,8 +119,10 @@ rig_base() {
 }
 
 # The guest's initramfs: busybox, the modules of its virtio devices, tests/rig/l2-init.
+# rig_guest_initrd [NAME MODULE...] makes another one with more modules.
 rig_guest_initrd() {
-	rig_gi_out=$rig_dir/guest.cpio
+	rig_gi_out=$rig_dir/${1:-guest}.cpio
+	[ $# -eq 0 ] || shift
 	rig_g_tree=$(rig_package "$rig_guest_kernel_package") || return 1
 	rig_g_box=$(rig_busybox) || return 1
 	if ! rig_fresh "$rig_gi_out" tests/rig/l2-init "tests/rig/$rig_arch.conf" tests/rig/lib.sh \
@@ -132,10 +134,34 @@ rig_guest_initrd() {
 		cp tests/rig/l2-init "$rig_t/init"
 		chmod 755 "$rig_t/init" "$rig_t/bin/busybox"
 		# shellcheck disable=SC2086
-		rig_copy_modules "$rig_g_tree" "$rig_t/modules" $rig_guest_modules || return 1
+		rig_copy_modules "$rig_g_tree" "$rig_t/modules" $rig_guest_modules "$@" || return 1
 		tools/pack-cpio "$rig_t" "$rig_gi_out"
 	fi
 	echo "$rig_gi_out"
+}
+
+# One of the small static programs of this folder, built for this rig's architecture.
+rig_program() {
+	rig_p_out=$rig_dir/$1
+	if ! rig_fresh "$rig_p_out" "tests/rig/$1.c"; then
+		"$rig_cc" -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -static -s -o "$rig_p_out" \
+			"tests/rig/$1.c" || return 1
+	fi
+	echo "$rig_p_out"
+}
+
+# hvrun for this rig's architecture, built when it is not there or not new.
+rig_hvrun() {
+	if [ -n "${RIG_VMM:-}" ]; then
+		echo "$RIG_VMM"
+		return 0
+	fi
+	make -s static ARCH="$rig_arch" >"$rig_dir/make.log" 2>&1 || {
+		rig_say "make static ARCH=$rig_arch failed ($rig_dir/make.log):"
+		tail -n 5 "$rig_dir/make.log" >&2
+		return 1
+	}
+	echo "$PWD/$rig_hvrun"
 }
 
 # rig_root_disk OUT MIB [EXTRA]: an ext4 root disk with a busybox userland; the files of the

@@ -5,7 +5,8 @@
  *   measure NAME MODE LIMIT-SECONDS RAM-MIB COMMAND [ARG...]
  *
  * MODE "time": the clock runs from just before exec; each console line with `RIG-MARK what`
- * and the end are timed. Nothing else is looked at, so nothing disturbs it.
+ * and the end are timed (`RIG-MARK what:N` hands on N microseconds that the guest measured).
+ * Nothing else is looked at, so nothing disturbs it.
  * MODE "first": the kvm_entry tracepoint gives the moment of the first entry into the guest;
  * the VMM is killed then.
  * MODE "count": exits by reason (a histogram on the kvm_exit tracepoint) over the whole run;
@@ -192,13 +193,15 @@ static void line_seen(struct run *run, const char *line)
 {
 	const char *mark = strstr(line, "RIG-MARK ");
 	char key[64];
-	int64_t t = now_ns() - run->start_ns - run->stopped_ns;
+	int64_t us = (now_ns() - run->start_ns - run->stopped_ns) / 1000;
+	int len;
 
 	if (!mark)
 		return;
 	mark += strlen("RIG-MARK ");
-	snprintf(key, sizeof(key), "%.*s-us", (int)strcspn(mark, " \r\n"), mark);
-	put(run, key, t / 1000);
+	len = (int)strcspn(mark, ": \r\n");
+	snprintf(key, sizeof(key), "%.*s-us", len < 40 ? len : 40, mark);
+	put(run, key, mark[len] == ':' ? atoll(mark + len + 1) : us);
 	if (run->count && !run->sampled)
 		sample(run);
 }

@@ -1,0 +1,173 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Measures hvrun in the x86 rig in exact virtual time and writes the table of
+# docs/measurements.md to standard output. Beside it, when they are there, another VMM or two,
+# measured in the same L1 by the same probe (tests/rig/measure.c):
+#
+#   measure-x86.sh                  hvrun
+#   KVMTOOL=FILE measure-x86.sh     and a static kvmtool
+#   MICROVM=1 measure-x86.sh        and QEMU microvm of the machine's own package
+#   MEASURE="first boot count block" measure-x86.sh    only some of the parts
+#   MEASURE_VMMS="hvrun" measure-x86.sh                only some of the VMMs
+#
+# The guest: Debian's stock cloud kernel, 256 MiB, one CPU. The clock is L1's, from the VMM's
+# exec; it counts every instruction of the host kernel, the VMM and the guest.
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/rig/lib.sh
+rig_load x86
+parts=${MEASURE:-first boot count block}
+why=$(rig_missing)
+[ -z "$why" ] || { rig_say "$why"; exit 69; }
+
+work=$rig_dir/measure
+rm -rf "$work"
+mkdir -p "$work/job" "$work/extra/rig" "$work/extra/bin"
+cp "$(rig_guest_kernel)" "$work/job/kernel"
+cp "$(rig_guest_initrd measure virtio_pci)" "$work/job/initrd"
+cp "$(rig_program measure)" "$work/job/measure"
+cp "$(rig_program blk)" "$work/extra/bin/blk"
+cat >"$work/extra/rig/job" <<'GUEST'
+blk reads /dev/vda 64 4096 >/dev/null
+echo "RIG-MARK $(blk reads /dev/vda 1024 4096 | sed 's/.* in \([0-9]*\) us/reads:\1/')"
+sync
+mount -o remount,ro /
+reboot -f
+GUEST
+rig_root_disk "$work/job/root.img" 16 "$work/extra"
+
+vmms=${MEASURE_VMMS:-hvrun ${KVMTOOL:+kvmtool} ${MICROVM:+microvm}}
+case $vmms in *hvrun*) cp "$(rig_hvrun)" "$work/job/hvrun" ;; esac
+case $vmms in *kvmtool*) cp "$KVMTOOL" "$work/job/kvmtool" ;; esac
+case $vmms in *microvm*)
+	# QEMU is dynamic: it takes its libraries and the one firmware it needs along.
+	mkdir -p "$work/job/microvm/fw"
+	qemu=$(command -v "$rig_qemu")
+	cp "$qemu" "$work/job/microvm/qemu"
+	ldd "$qemu" | awk '/=> \// { print $3 } /^[ \t]*\/.*ld-linux/ { print $1 }' |
+		while read -r so; do cp -L "$so" "$work/job/microvm/"; done
+	for fw in bios-microvm.bin linuxboot_dma.bin; do
+		for dir in /usr/share/seabios /usr/share/qemu; do
+			[ ! -f "$dir/$fw" ] || cp -L "$dir/$fw" "$work/job/microvm/fw/"
+		done
+	done ;;
+esac
+
+# The job in L1: run_VMM NAME MODE CMDLINE [DISK] is one measured run.
+{
+	cat <<'L1'
+cp /job/* /tmp/ 2>/dev/null
+cd /tmp
+sleep 1
+run_hvrun() {
+	./measure "$1" "$2" 60 256 /tmp/hvrun --kernel kernel --initrd initrd --memory 256M \
+		${4:+--disk "$4"} --append "$3" </dev/null 2>"/tmp/$1.err"
+}
+run_kvmtool() {
+	./measure "$1" "$2" 60 256 /tmp/kvmtool run -k kernel -i initrd -m 256 -c 1 \
+		--network mode=none ${4:+-d "$4"} -p "console=ttyS0 $3" </dev/null 2>"/tmp/$1.err"
+}
+run_microvm() {
+	LD_LIBRARY_PATH=/job/microvm ./measure "$1" "$2" 60 256 /job/microvm/ld-linux-x86-64.so.2 \
+		/job/microvm/qemu -L /job/microvm/fw -M microvm,x-option-roms=off,rtc=on,acpi=off \
+		-enable-kvm -cpu host -m 256 -smp 1 -nodefaults -no-user-config -nographic \
+		-no-reboot -serial stdio -kernel kernel -initrd initrd \
+		${4:+-drive "id=d,file=$4,format=raw,if=none,cache=none" -device virtio-blk-device,drive=d} \
+		-append "console=ttyS0 reboot=t $3" </dev/null 2>"/tmp/$1.err"
+}
+all() { # MODE SUFFIX CMDLINE [DISK]
+	for v in $vmms; do
+		echo "RIG-RUN $v-$2"
+		"run_$v" "$v-$2" "$1" "$3" "${4:-}"
+		head -n 3 "/tmp/$v-$2.err" | sed "s/^/$v-$2 err: /"
+	done
+}
+L1
+	echo "vmms='$vmms'"
+	case $parts in *first*)
+		echo 'all first warm rig.stop=reset; all first first rig.stop=reset' ;;
+	esac
+	case $parts in *boot*)
+		echo 'all time on rig.stop=reset; all time quiet "quiet rig.stop=reset"' ;;
+	esac
+	case $parts in *count*) echo 'all count count "quiet rig.stop=reset"' ;; esac
+	case $parts in *block*) echo 'all time block quiet root.img' ;; esac
+	echo 'exit 0'
+} >"$work/job/run"
+
+tests/rig/rig -i -a x86 -m 2048 -t "${MEASURE_LIMIT:-900}" -l "$work/log" "$work/job" ||
+	{ rig_say "the run failed, see $work/log"; exit 1; }
+sed -n '/ err: /p; /could not/p' "$work/log" >&2
+
+# -- The table ---------------------------------------------------------------------------------
+
+echo "VMM binaries: $(for v in $vmms; do
+	[ ! -f "$work/job/$v" ] || printf '%s %s bytes; ' "$v" "$(stat -c %s "$work/job/$v")"; done)"
+echo "kernel $(basename "$(rig_guest_kernel)"), initramfs $(stat -c %s "$work/job/initrd") bytes;" \
+	"$("$rig_qemu" --version | head -n 1)"
+echo
+awk -v vmms="$vmms" '
+$1 == "MEASURE" { m[$2, $3] = $4 }
+function reason(code) {
+	if (code == "0x60") return "interrupt"
+	if (code == "0x61") return "NMI"
+	if (code == "0x64") return "interrupt window"
+	if (code == "0x72") return "CPUID"
+	if (code == "0x77") return "PAUSE"
+	if (code == "0x78") return "HLT"
+	if (code == "0x7b") return "port I/O"
+	if (code == "0x7c") return "MSR"
+	if (code == "0x7f") return "shutdown"
+	if (code == "0x81") return "VMMCALL"
+	if (code == "0x89") return "WBINVD"
+	if (code == "0x400") return "nested page fault, MMIO"
+	if (length(code) == 4 && code ~ /^0x[01]/) return "control or debug registers"
+	if (length(code) == 3) return "control or debug registers"
+	return code
+}
+function row(title, run, key, div, form,   i, v) {
+	printf "| %s |", title
+	for (i = 1; i <= n; i++) {
+		v = m[name[i] "-" run, key]
+		if (v == "") printf " - |"; else printf " " form " |", v / div
+	}
+	printf "\n"
+}
+END {
+	n = split(vmms, name, " ")
+	printf "| |"; for (i = 1; i <= n; i++) printf " %s |", name[i]; printf "\n|---|"
+	for (i = 1; i <= n; i++) printf "---:|"; printf "\n"
+	row("first entry into the guest (ms)", "first", "first-vcpu-us", 1000, "%.2f")
+	row("console on: /init (ms)", "on", "init-us", 1000, "%.1f")
+	row("console on: exit (ms)", "on", "end-us", 1000, "%.1f")
+	row("console on: bytes of console", "on", "console-bytes", 1, "%d")
+	row("quiet: /init (ms)", "quiet", "init-us", 1000, "%.1f")
+	row("quiet: exit (ms)", "quiet", "end-us", 1000, "%.1f")
+	row("quiet: status", "quiet", "status", 1, "%d")
+	row("exits until /init, quiet", "count", "kvm-exits", 1, "%d")
+	row("nested page faults until /init (pf_taken)", "count", "kvm-pf_taken", 1, "%d")
+	row("exits to user space for port I/O or emulation (io_exits)", "count", "kvm-io_exits", 1, "%d")
+	row("mmio_exits", "count", "kvm-mmio_exits", 1, "%d")
+	row("memory beyond guest RAM (KiB)", "count", "rss-beyond-ram-kib", 1, "%d")
+	row("guest RAM resident (KiB)", "count", "rss-ram-kib", 1, "%d")
+	row("1,024 direct 4k reads (ms)", "block", "reads-us", 1000, "%.1f")
+	for (k in m) {
+		split(k, p, SUBSEP)
+		if (p[2] ~ /^exit-/) {
+			code = substr(p[2], 6); v = p[1]; sub(/-count$/, "", v)
+			kind[reason(code)] += m[k]; by[reason(code), v] += m[k]; total[v] += m[k]
+		}
+	}
+	printf "\nExits of the whole quiet run by kind:\n\n| kind |"
+	for (i = 1; i <= n; i++) printf " %s |", name[i]; printf "\n|---|"
+	for (i = 1; i <= n; i++) printf "---:|"; printf "\n"
+	while (1) {
+		best = ""
+		for (r in kind) if (best == "" || kind[r] > kind[best]) best = r
+		if (best == "") break
+		printf "| %s |", best
+		for (i = 1; i <= n; i++) printf " %d |", by[best, name[i]]; printf "\n"
+		delete kind[best]
+	}
+	printf "| all |"; for (i = 1; i <= n; i++) printf " %d |", total[name[i]]; printf "\n"
+}' "$work/log"

@@ -1,0 +1,202 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# hvrun boots Debian's stock kernel on an ext4 root disk, inside each rig that has a description
+# here: one CPU with several disks, then two CPUs with a virtio console. Many checks share one
+# boot, since a boot in software takes its 15 seconds; each is reported by itself.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/rig/lib.sh
+. tests/rig/report.sh
+
+# -- One CPU: the root disk, a read-only disk, a disk to discard on, entropy, input -------------
+
+guest_one() {
+	cat <<'GUEST'
+check() { # NAME COMMAND...: RIG-CHECK NAME ok, or what the command printed
+	name=$1; shift
+	if said=$("$@" 2>&1); then echo "RIG-CHECK $name ok"; else
+		echo "RIG-CHECK $name failed: $said" | tr '\n' ' '; echo; fi
+}
+is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
+
+root_is_ext4() { grep -q '^/dev/vda / ext4 rw' /proc/mounts || { cat /proc/mounts; return 1; }; }
+check root root_is_ext4
+check cpus is "$(nproc)" 1
+
+echo "written by the guest" >/written
+yes 'a line of text, many times over' | head -n 100000 >/big
+md5sum /big | cut -d' ' -f1 >/big.md5
+check sync sync
+check reread sh -c 'echo 3 >/proc/sys/vm/drop_caches; [ "$(md5sum </big)" = "$(cat /big.md5)  -" ]'
+
+check rng-driver grep -q '^virtio_rng' /sys/class/misc/hw_random/rng_current
+dd if=/dev/hwrng bs=64 count=16 of=/tmp/r1 2>/dev/null
+dd if=/dev/hwrng bs=64 count=16 of=/tmp/r2 2>/dev/null
+check rng is "$(cat /tmp/r1 | wc -c) $(cmp -s /tmp/r1 /tmp/r2; echo $?)" "1024 1"
+
+check ro-flag is "$(cat /sys/block/vdb/ro)" 1
+check ro-serial is "$(cat /sys/block/vdb/serial)" rig-ro
+check ro-content is "$(head -c 17 /dev/vdb)" "read-only content"
+check ro-write sh -c '! dd if=/dev/zero of=/dev/vdb bs=4096 count=1 conv=fsync 2>/dev/null'
+
+yes fill | head -c 8388608 >/dev/vdc
+sync
+check discard blk discard /dev/vdc 0 4194304
+check zero blk zero /dev/vdc 4194304 2097152
+check discard-reads sh -c 'dd if=/dev/vdc bs=1M count=6 iflag=direct 2>/dev/null | tr -d "\0" |
+	wc -c | grep -qx 0'
+check discard-rest is "$(dd if=/dev/vdc bs=1M skip=6 count=2 2>/dev/null | head -c 5)" fill
+check direct-reads blk reads /dev/vda 256 4096
+sync
+
+stty raw -echo
+echo RIG-READY
+got=$(head -c 20000 | md5sum)
+stty sane
+check input is "$got" "$(yes '0123456789' | head -c 20000 | md5sum)"
+n=1
+while [ $n -le 400 ]; do echo "RIG-LINE $n of the console"; n=$((n + 1)); done
+GUEST
+}
+
+l1_one() {
+	cat <<'L1'
+. /rig/lib
+cd /job
+for f in root.img ro.img scratch.img; do cp --sparse=always $f /tmp/ 2>/dev/null || cp $f /tmp/; done
+cd /tmp
+echo "BLOCKS-BEFORE 8192"
+(
+	n=0
+	until grep -q RIG-READY /tmp/one.out 2>/dev/null || [ $n -ge 600 ]; do
+		sleep 0.1
+		n=$((n + 1))
+	done
+	yes 0123456789 | head -c 20000
+	sleep 30
+) | vmm one 75 /job/hvrun --kernel /job/kernel --initrd /job/initrd --memory 256M --cpus 1 \
+	--disk root.img --disk ro.img,ro,serial=rig-ro --disk scratch.img --append quiet
+status=$?
+echo "BLOCKS-AFTER $(du -k scratch.img | cut -f1)"
+cp root.img /out/
+exit $status
+L1
+}
+
+run_one() {
+	work=$rig_dir/boot-one
+	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig" "$work/extra/bin"
+	guest_one >"$work/extra/rig/job"
+	l1_one >"$work/job/run"
+	cp "$(rig_program blk)" "$work/extra/bin/blk" &&
+		rig_root_disk "$work/job/root.img" 24 "$work/extra" &&
+		cp "$(rig_hvrun)" "$work/job/hvrun" &&
+		cp "$(rig_guest_kernel)" "$work/job/kernel" &&
+		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
+	{ printf 'read-only content'; head -c 65519 /dev/zero; } >"$work/job/ro.img"
+	truncate -s 8M "$work/job/scratch.img"
+	tests/rig/rig -a "$rig_arch" -t 110 -l "$work/log" -o "$work/out" "$work/job"
+	status=$?
+	log=$work/log
+
+	is "$rig_arch-boot-status" "$status" 0
+	from_guest root cpus sync reread rng-driver rng ro-flag ro-serial ro-content ro-write \
+		discard zero discard-reads discard-rest direct-reads input
+	is "$rig_arch-console-complete" "$(grep -c '^RIG-LINE [0-9]* of the console$' "$log")" 400
+	is "$rig_arch-no-words-on-stderr" "$(grep -c '^one err: ' "$log")" 0
+	after=$(sed -n 's/^BLOCKS-AFTER //p' "$log")
+	if [ "${after:-9999}" -le 4096 ]; then
+		ok "$rig_arch-discard-frees-blocks"
+	else
+		not_ok "$rig_arch-discard-frees-blocks" "8192 KiB were written, 6144 given back, $after are left"
+	fi
+	is "$rig_arch-file-in-image" \
+		"$(PATH=$PATH:/usr/sbin:/sbin debugfs -R 'cat /written' "$work/out/root.img" 2>/dev/null)" \
+		"written by the guest"
+	is "$rig_arch-big-file-in-image" \
+		"$(PATH=$PATH:/usr/sbin:/sbin debugfs -R 'cat /big' "$work/out/root.img" 2>/dev/null | md5sum)" \
+		"$(yes 'a line of text, many times over' | head -n 100000 | md5sum)"
+	if PATH=$PATH:/usr/sbin:/sbin e2fsck -fn "$work/out/root.img" >"$work/fsck" 2>&1; then
+		ok "$rig_arch-image-clean"
+	else
+		not_ok "$rig_arch-image-clean" "e2fsck: $(tail -n 1 "$work/fsck")"
+	fi
+}
+
+# -- Two CPUs, the virtio console, a reset -------------------------------------------------------
+
+guest_two() {
+	cat <<'GUEST'
+check() {
+	name=$1; shift
+	if said=$("$@" 2>&1); then echo "RIG-CHECK $name ok"; else
+		echo "RIG-CHECK $name failed: $said" | tr '\n' ' '; echo; fi
+}
+is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
+check cpus is "$(nproc)" 2
+check both-run sh -c 'for c in 0 1; do
+	[ "$(taskset $((1 << c)) awk "{ print \$39 }" /proc/self/stat)" = $c ] || exit 1; done'
+check hvc0 grep -q '^hvc0 ' /proc/consoles
+md5sum /bin/busybox >/tmp/a & md5sum /bin/busybox >/tmp/b & wait
+check both-read cmp /tmp/a /tmp/b
+n=1
+while [ $n -le 400 ]; do echo "RIG-LINE $n of the console"; n=$((n + 1)); done
+echo RIG-READY
+check input is "$(head -n 1)" "a line of input"
+sync
+mount -o remount,ro /
+reboot -f
+GUEST
+}
+
+l1_two() {
+	cat <<'L1'
+. /rig/lib
+cp /job/root.img /tmp/
+cd /tmp
+(
+	n=0
+	until grep -q RIG-READY /tmp/two.out 2>/dev/null || [ $n -ge 600 ]; do
+		sleep 0.1
+		n=$((n + 1))
+	done
+	echo a line of input
+	sleep 30
+) | vmm two 75 /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img
+L1
+}
+
+run_two() {
+	work=$rig_dir/boot-two
+	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig"
+	guest_two >"$work/extra/rig/job"
+	l1_two >"$work/job/run"
+	rig_root_disk "$work/job/root.img" 16 "$work/extra" &&
+		cp "$(rig_hvrun)" "$work/job/hvrun" &&
+		cp "$(rig_guest_kernel)" "$work/job/kernel" &&
+		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
+	tests/rig/rig -a "$rig_arch" -n 2 -t 110 -l "$work/log" "$work/job"
+	status=$?
+	log=$work/log
+	is "$rig_arch-smp-reset-status" "$status" 0
+	is "$rig_arch-smp-reset-said" "$(grep -c '^two err: hvrun: guest reset' "$log")" 1
+	from_guest_prefix=smp-
+	from_guest cpus both-run hvc0 both-read input
+	from_guest_prefix=
+	is "$rig_arch-smp-console-complete" "$(grep -c '^RIG-LINE [0-9]* of the console$' "$log")" 400
+}
+
+# -----------------------------------------------------------------------------------------------
+
+for conf in tests/rig/*.conf; do
+	arch=$(basename "$conf" .conf)
+	rig_load "$arch"
+	why=$(rig_missing)
+	if [ -n "$why" ]; then
+		skip "$arch-boot" "$why"
+		continue
+	fi
+	rig_hvrun >/dev/null || { not_ok "$arch-build" "make static ARCH=$arch failed"; continue; }
+	run_one || not_ok "$arch-boot-prepare" "a part for the run could not be made, see above"
+	run_two || not_ok "$arch-smp-prepare" "a part for the run could not be made, see above"
+done
+finish
