@@ -35,10 +35,11 @@ OBJS := $(SRCS:%.c=$(OUT)/obj/%.o)
 # One archive a directory, so that a test links only what it uses.
 LIBS_OWN := $(sort $(foreach s,$(SRCS),$(OUT)/lib/$(subst /,-,$(patsubst %/,%,$(dir $(s)))).a))
 
-UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+# Tests and fuzzers of one architecture's code lie in a folder of its name.
+UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c tests/unit/$(ARCH)/test_*.c))
 UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(OUT)/unit/%)
-FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/$(ARCH)/fuzz_*.c))
+FUZZ_NAMES := $(patsubst fuzz_%.c,%,$(notdir $(FUZZ_SRCS)))
 REPLAY_BINS := $(FUZZ_NAMES:%=$(OUT)/replay/fuzz_%)
 
 # -- How to build it ---------------------------------------------------------------------------
@@ -104,7 +105,13 @@ $(OUT)/lib/tests.a: $(TEST_LIB_OBJS)
 
 $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
+	$(LINK_UNIT)
+
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(LINK_UNIT)
+
+LINK_UNIT = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
 
 $(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/tests/lib/fuzz_replay.o $(LIBS_OWN)
 	@mkdir -p $(@D)

@@ -100,7 +100,7 @@ int pwrite_full(int fd, const void *buf, size_t len, uint64_t offset)
  */
 static size_t first_guess(int fd, size_t max)
 {
-	size_t guess = 64 * 1024;
+	size_t guess = (size_t)64 << 10;
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 &&

@@ -90,7 +90,8 @@ run_command 20 tools/check-layers "$tree"
 if [ "$status" = 1 ] && grep -q 'in a loop: .*hw/q.h' "$out"; then ok include-loop; else not_ok include-loop "$(cat "$out")"; fi
 
 fresh
-rm -rf "$tree"/*
+rm -rf "$tree"
+mkdir "$tree"
 run_command 20 tools/check-layers "$tree"
 if [ "$status" = 1 ]; then ok empty-tree; else not_ok empty-tree "status $status"; fi
 
