@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hw/loop: sources, timers, and calls from other threads before, during and after the run.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hw/loop.h"
+
+enum { MS = 1000000 };
+
+static int setup(void **state)
+{
+	struct loop *loop;
+
+	assert_int_equal(loop_create(&loop), 0);
+	*state = loop;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	loop_destroy((struct loop *)*state);
+	loop_destroy(NULL);
+	return 0;
+}
+
+/* A source that counts its calls and what they reported. */
+struct seen {
+	struct loop *loop;
+	int fd;
+	unsigned int calls;
+	uint32_t events;
+	int del; /* a descriptor to forget when called, or -1 */
+};
+
+static void see(void *opaque, uint32_t events)
+{
+	struct seen *s = (struct seen *)opaque;
+
+	s->calls++;
+	s->events = events;
+	if (s->del >= 0)
+		assert_int_equal(loop_del(s->loop, s->del), 0);
+}
+
+static void count(void *opaque)
+{
+	++*(unsigned int *)opaque;
+}
+
+static void ring(int fd)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
+}
+
+/* Turns the loop until @counter is @want, for at most two seconds. */
+static void turn_until(struct loop *loop, const unsigned int *counter, unsigned int want)
+{
+	const uint64_t end = now_ns() + 2000ULL * MS;
+
+	while (*counter < want && now_ns() < end)
+		assert_true(loop_turn(loop, 100) >= 0);
+	assert_int_equal(*counter, want);
+}
+
+/* --- sources --- */
+
+static void source_is_called(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct seen s = { .loop = loop, .del = -1 };
+	int fds[2];
+	char c;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(loop_add(loop, fds[0], EPOLLIN, see, &s), 0);
+	assert_int_equal(loop_turn(loop, 0), 0);
+	assert_int_equal(s.calls, 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(s.calls, 1);
+	assert_int_equal(s.events, EPOLLIN);
+	/* Level triggered: what was not read is told again. */
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(s.calls, 2);
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	assert_int_equal(loop_turn(loop, 0), 0);
+	(void)close(fds[1]);
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(s.events, EPOLLHUP);
+	assert_int_equal(loop_del(loop, fds[0]), 0);
+	(void)close(fds[0]);
+}
+
+static void silent_means_silent(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct seen s = { .loop = loop, .del = -1 };
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(loop_add(loop, fds[0], 0, see, &s), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	/* Not even the hang-up, which epoll reports unasked. */
+	(void)close(fds[1]);
+	assert_int_equal(loop_turn(loop, 0), 0);
+	assert_int_equal(loop_mod(loop, fds[0], EPOLLIN), 0);
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(s.calls, 1);
+	assert_int_equal(loop_mod(loop, fds[0], 0), 0);
+	assert_int_equal(loop_mod(loop, fds[0], 0), 0);
+	assert_int_equal(loop_turn(loop, 0), 0);
+	assert_int_equal(s.calls, 1);
+	assert_int_equal(loop_del(loop, fds[0]), 0);
+	(void)close(fds[0]);
+}
+
+static void refusals(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct seen s = { .loop = loop, .del = -1 };
+	char path[] = "/tmp/hvrun-test-loop-XXXXXX";
+	int file = mkstemp(path), fds[2];
+
+	assert_true(file >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(loop_add(loop, file, EPOLLIN, see, &s), -EPERM);
+	assert_int_equal(loop_add(loop, -1, EPOLLIN, see, &s), -EBADF);
+	assert_int_equal(loop_add(loop, 1000000, EPOLLIN, see, &s), -EBADF);
+	assert_int_equal(loop_mod(loop, fds[0], EPOLLIN), -ENOENT);
+	assert_int_equal(loop_mod(loop, -1, EPOLLIN), -ENOENT);
+	assert_int_equal(loop_del(loop, fds[0]), -ENOENT);
+	assert_int_equal(loop_del(loop, -1), -ENOENT);
+	assert_int_equal(loop_add(loop, fds[0], EPOLLIN, see, &s), 0);
+	assert_int_equal(loop_add(loop, fds[0], EPOLLIN, see, &s), -EEXIST);
+	assert_int_equal(loop_del(loop, fds[0]), 0);
+	assert_int_equal(loop_del(loop, fds[0]), -ENOENT);
+	/* What was refused left nothing behind. */
+	assert_int_equal(loop_add(loop, fds[0], EPOLLIN, see, &s), 0);
+	assert_int_equal(loop_del(loop, fds[0]), 0);
+	(void)close(file);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+/* More than one table's worth and more than one batch, added from within a callback. */
+struct crowd {
+	struct loop *loop;
+	int fds[100];
+	unsigned int calls;
+};
+
+static void add_crowd(void *opaque)
+{
+	struct crowd *c = (struct crowd *)opaque;
+
+	for (size_t i = 0; i < 100; i++) {
+		c->fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		assert_int_equal(loop_add_eventfd(c->loop, c->fds[i], count, &c->calls), 0);
+		ring(c->fds[i]);
+	}
+}
+
+static void many_sources(void **state)
+{
+	struct crowd c = { .loop = (struct loop *)*state };
+	int first = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	assert_int_equal(loop_add_eventfd(c.loop, first, add_crowd, &c), 0);
+	turn_until(c.loop, &c.calls, 100);
+	/* Counters were read: nobody is ready any more. */
+	assert_int_equal(loop_turn(c.loop, 0), 0);
+	for (size_t i = 0; i < 100; i++) {
+		assert_int_equal(loop_del(c.loop, c.fds[i]), 0);
+		(void)close(c.fds[i]);
+	}
+	assert_int_equal(loop_del(c.loop, first), 0);
+	(void)close(first);
+}
+
+/* Two ready sources fetched together, each of which forgets the other: only one is called. */
+static void deleted_source_is_not_called(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct seen a = { .loop = loop }, b = { .loop = loop };
+
+	a.fd = b.del = eventfd(1, EFD_CLOEXEC);
+	b.fd = a.del = eventfd(1, EFD_CLOEXEC);
+	assert_int_equal(loop_add(loop, a.fd, EPOLLIN, see, &a), 0);
+	assert_int_equal(loop_add(loop, b.fd, EPOLLIN, see, &b), 0);
+	assert_int_equal(loop_turn(loop, 0), 2);
+	assert_int_equal(a.calls + b.calls, 1);
+	(void)loop_del(loop, a.fd);
+	(void)loop_del(loop, b.fd);
+	(void)close(a.fd);
+	(void)close(b.fd);
+}
+
+/* The same, where the slot (and even the descriptor's number) is taken anew within the callback. */
+struct swap {
+	struct loop *loop;
+	int other;
+	unsigned int calls;
+	unsigned int late; /* calls of the newcomer */
+};
+
+static void replace_other(void *opaque)
+{
+	struct swap *s = (struct swap *)opaque;
+
+	if (s->calls++)
+		return;
+	assert_int_equal(loop_del(s->loop, s->other), 0);
+	(void)close(s->other);
+	assert_int_equal(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), s->other);
+	assert_int_equal(loop_add_eventfd(s->loop, s->other, count, &s->late), 0);
+}
+
+static void newcomer_gets_no_old_events(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	int a = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), b = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct swap s = { .loop = loop, .other = b };
+
+	assert_int_equal(loop_add_eventfd(loop, a, replace_other, &s), 0);
+	assert_int_equal(loop_add_eventfd(loop, b, count, &s.late), 0);
+	assert_int_equal(loop_turn(loop, 0), 2);
+	/* epoll reports in the order in which they became ready, so a came first. */
+	assert_int_equal(s.calls, 1);
+	assert_int_equal(s.late, 0);
+	ring(b);
+	turn_until(loop, &s.late, 1);
+	(void)loop_del(loop, a);
+	(void)loop_del(loop, b);
+	(void)close(a);
+	(void)close(b);
+}
+
+static void del_itself(void *opaque, uint32_t events)
+{
+	struct seen *s = (struct seen *)opaque;
+
+	(void)events;
+	s->calls++;
+	assert_int_equal(loop_del(s->loop, s->fd), 0);
+	(void)close(s->fd);
+}
+
+static void delete_within_callback(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct seen s = { .loop = loop, .fd = eventfd(1, EFD_CLOEXEC) };
+
+	assert_int_equal(loop_add(loop, s.fd, EPOLLIN, del_itself, &s), 0);
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(loop_turn(loop, 0), 0);
+	assert_int_equal(s.calls, 1);
+}
+
+/* --- timers --- */
+
+static void timer_fires_once(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct loop_timer *timer;
+	unsigned int fired = 0;
+	uint64_t start;
+
+	assert_int_equal(loop_timer_add(loop, count, &fired, &timer), 0);
+	assert_int_equal(loop_turn(loop, 20), 0);
+	start = now_ns();
+	loop_timer_arm(timer, 5 * MS);
+	turn_until(loop, &fired, 1);
+	assert_true(now_ns() - start >= 5 * MS);
+	assert_int_equal(loop_turn(loop, 20), 0);
+	assert_int_equal(fired, 1);
+	loop_timer_arm(timer, 1);
+	turn_until(loop, &fired, 2);
+}
+
+static void timer_can_be_disarmed(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct loop_timer *timer;
+	unsigned int fired = 0;
+
+	assert_int_equal(loop_timer_add(loop, count, &fired, &timer), 0);
+	loop_timer_arm(timer, 1 * MS);
+	loop_timer_arm(timer, 0);
+	assert_int_equal(loop_turn(loop, 20), 0);
+	/* Even when it has run out already, but was not told. */
+	loop_timer_arm(timer, 1);
+	(void)usleep(5000);
+	loop_timer_arm(timer, 0);
+	assert_int_equal(loop_turn(loop, 20), 0);
+	assert_int_equal(fired, 0);
+	/* Armed anew: only the last time counts. */
+	loop_timer_arm(timer, 3600ULL * 1000 * MS);
+	loop_timer_arm(timer, 1 * MS);
+	turn_until(loop, &fired, 1);
+}
+
+struct rearm {
+	struct loop_timer *timer;
+	unsigned int fired;
+};
+
+static void rearm(void *opaque)
+{
+	struct rearm *r = (struct rearm *)opaque;
+
+	if (++r->fired < 5)
+		loop_timer_arm(r->timer, 1 * MS);
+}
+
+static void timer_rearms_itself(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct rearm r = { 0 };
+
+	assert_int_equal(loop_timer_add(loop, rearm, &r, &r.timer), 0);
+	loop_timer_arm(r.timer, 1 * MS);
+	turn_until(loop, &r.fired, 5);
+	assert_int_equal(loop_turn(loop, 10), 0);
+}
+
+/* --- calls --- */
+
+static void *run(void *arg)
+{
+	assert_int_equal(loop_run((struct loop *)arg), 0);
+	return NULL;
+}
+
+static void note_thread(void *opaque)
+{
+	*(pthread_t *)opaque = pthread_self();
+}
+
+static void call_runs_on_the_loop(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	pthread_t thread, ran;
+
+	/* Nobody there: here. */
+	loop_call(loop, note_thread, &ran);
+	assert_true(pthread_equal(ran, pthread_self()));
+	assert_int_equal(pthread_create(&thread, NULL, run, loop), 0);
+	/* It may take a moment until the thread owns the loop. */
+	do
+		loop_call(loop, note_thread, &ran);
+	while (!pthread_equal(ran, thread));
+	loop_stop(loop);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	loop_call(loop, note_thread, &ran);
+	assert_true(pthread_equal(ran, pthread_self()));
+}
+
+static void stop_is_sticky(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+
+	loop_stop(loop);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(loop_turn(loop, -1), 0);
+}
+
+struct nest {
+	struct loop *loop;
+	unsigned int depth;
+};
+
+static void nest(void *opaque)
+{
+	struct nest *n = (struct nest *)opaque;
+
+	if (++n->depth < 5)
+		loop_call(n->loop, nest, n);
+}
+
+static void calls_nest(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct nest n = { .loop = loop };
+	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	loop_call(loop, nest, &n);
+	assert_int_equal(n.depth, 5);
+	n.depth = 0;
+	assert_int_equal(loop_add_eventfd(loop, fd, nest, &n), 0);
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(n.depth, 5);
+	assert_int_equal(loop_del(loop, fd), 0);
+	(void)close(fd);
+}
+
+/* What only the loop's thread may touch; plain, so that TSan sees a hole in the exclusion. */
+struct shared {
+	struct loop *loop;
+	uint64_t sum;
+	unsigned int inside;
+	unsigned int timer_fired;
+	struct loop_timer *timer;
+	atomic_uint finished;
+};
+
+static void add_one(void *opaque)
+{
+	struct shared *s = (struct shared *)opaque;
+
+	assert_int_equal(s->inside++, 0);
+	s->sum++;
+	s->inside--;
+	loop_timer_arm(s->timer, 1);
+}
+
+static void on_timer(void *opaque)
+{
+	struct shared *s = (struct shared *)opaque;
+
+	assert_int_equal(s->inside, 0);
+	s->timer_fired++;
+}
+
+enum { HAMMERS = 4, BLOWS = 2000 };
+
+static void *hammer(void *arg)
+{
+	struct shared *s = (struct shared *)arg;
+
+	for (unsigned int i = 0; i < BLOWS; i++)
+		loop_call(s->loop, add_one, s);
+	atomic_fetch_add(&s->finished, 1);
+	return NULL;
+}
+
+/* Threads hammer while the loop starts, runs, and (when @early) stops in the middle. */
+static void hammer_loop(struct loop *loop, bool early)
+{
+	struct shared s = { .loop = loop };
+	pthread_t hammers[HAMMERS], thread;
+
+	assert_int_equal(loop_timer_add(loop, on_timer, &s, &s.timer), 0);
+	for (size_t i = 0; i < HAMMERS; i++)
+		assert_int_equal(pthread_create(&hammers[i], NULL, hammer, &s), 0);
+	assert_int_equal(pthread_create(&thread, NULL, run, loop), 0);
+	if (early) {
+		(void)usleep(2000);
+		loop_stop(loop);
+	}
+	for (size_t i = 0; i < HAMMERS; i++)
+		assert_int_equal(pthread_join(hammers[i], NULL), 0);
+	loop_stop(loop);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(s.sum, HAMMERS * BLOWS);
+	assert_int_equal(s.inside, 0);
+}
+
+static void threads_hammer(void **state)
+{
+	hammer_loop((struct loop *)*state, false);
+}
+
+static void stop_during_calls(void **state)
+{
+	hammer_loop((struct loop *)*state, true);
+}
+
+/* The stop comes from inside a call, with others waiting behind it. */
+static void stop_here(void *opaque)
+{
+	loop_stop((struct loop *)opaque);
+}
+
+static void stop_within_a_call(void **state)
+{
+	(void)state;
+	for (unsigned int round = 0; round < 50; round++) {
+		struct shared s = { 0 };
+		pthread_t hammers[2], thread;
+
+		assert_int_equal(loop_create(&s.loop), 0);
+		assert_int_equal(loop_timer_add(s.loop, on_timer, &s, &s.timer), 0);
+		assert_int_equal(pthread_create(&thread, NULL, run, s.loop), 0);
+		for (size_t i = 0; i < 2; i++)
+			assert_int_equal(pthread_create(&hammers[i], NULL, hammer, &s), 0);
+		loop_call(s.loop, stop_here, s.loop);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		for (size_t i = 0; i < 2; i++)
+			assert_int_equal(pthread_join(hammers[i], NULL), 0);
+		assert_int_equal(s.sum, 2 * BLOWS);
+		loop_destroy(s.loop);
+	}
+}
+
+/* Calls must not starve sources: a source made ready under constant calls is served. */
+static void serve(void *opaque)
+{
+	atomic_store((atomic_bool *)opaque, true);
+}
+
+static void calls_do_not_starve_sources(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct shared s = { .loop = loop };
+	atomic_bool served = false;
+	pthread_t hammers[HAMMERS], thread;
+	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	assert_int_equal(loop_timer_add(loop, on_timer, &s, &s.timer), 0);
+	assert_int_equal(loop_add_eventfd(loop, fd, serve, &served), 0);
+	assert_int_equal(pthread_create(&thread, NULL, run, loop), 0);
+	for (size_t i = 0; i < HAMMERS; i++)
+		assert_int_equal(pthread_create(&hammers[i], NULL, hammer, &s), 0);
+	while (!atomic_load(&served) && atomic_load(&s.finished) < HAMMERS)
+		(void)usleep(100);
+	assert_true(atomic_load(&served));
+	for (size_t i = 0; i < HAMMERS; i++)
+		assert_int_equal(pthread_join(hammers[i], NULL), 0);
+	loop_stop(loop);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	(void)close(fd);
+}
+
+#define ON_LOOP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_LOOP(source_is_called),
+		ON_LOOP(silent_means_silent),
+		ON_LOOP(refusals),
+		ON_LOOP(many_sources),
+		ON_LOOP(deleted_source_is_not_called),
+		ON_LOOP(newcomer_gets_no_old_events),
+		ON_LOOP(delete_within_callback),
+		ON_LOOP(timer_fires_once),
+		ON_LOOP(timer_can_be_disarmed),
+		ON_LOOP(timer_rearms_itself),
+		ON_LOOP(call_runs_on_the_loop),
+		ON_LOOP(stop_is_sticky),
+		ON_LOOP(calls_nest),
+		ON_LOOP(threads_hammer),
+		ON_LOOP(stop_during_calls),
+		cmocka_unit_test(stop_within_a_call),
+		ON_LOOP(calls_do_not_starve_sources),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
