@@ -45,7 +45,7 @@ struct arch_events {
 };
 
 struct arch_config {
-	struct kvm *kvm;       /* with a VM and its memory slots */
+	struct kvm *kvm; /* with a VM and its memory slots */
 	struct guest_mem *mem;
 	struct bus *bus;
 	struct loop *loop;
@@ -87,7 +87,7 @@ struct arch_images {
 	int initrd_fd; /* -1: none */
 	uint64_t initrd_size;
 	const char *initrd_name;
-	const char *cmdline; /* virtio_mmio.device= words are added here when @virtio_cmdline */
+	const char *cmdline;   /* virtio_mmio.device= words are added here when @virtio_cmdline */
 	unsigned virtio_count; /* windows 0 .. count-1 hold devices */
 	bool virtio_cmdline;   /* tell the guest of them on its command line only */
 };

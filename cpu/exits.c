@@ -41,7 +41,8 @@ static enum vcpu_next handle_shutdown(struct vcpu *vcpu)
 static enum vcpu_next handle_fail_entry(struct vcpu *vcpu)
 {
 	diag_error("vcpu %u: the host's processor refused to enter the guest "
-		   "(hardware reason %#" PRIx64 "): the guest's registers do not make a valid state",
+		   "(hardware reason %#" PRIx64
+		   "): the guest's registers do not make a valid state",
 		   vcpu->index, (uint64_t)vcpu->run->fail_entry.hardware_entry_failure_reason);
 	vcpu->env->arch_dump(vcpu);
 	return vcpu_tell_end(vcpu, VCPU_END_CRASH);
@@ -86,14 +87,16 @@ static enum vcpu_next handle_system_event(struct vcpu *vcpu)
 }
 
 static const struct exit_kind exit_kinds[] = {
-	[KVM_EXIT_UNKNOWN] = { "UNKNOWN", NULL, "the processor left the guest for a reason that "
-						"KVM does not know" },
+	[KVM_EXIT_UNKNOWN] = { "UNKNOWN", NULL,
+			       "the processor left the guest for a reason that "
+			       "KVM does not know" },
 	[KVM_EXIT_EXCEPTION] = { "EXCEPTION", NULL, "an exception of the guest came out of KVM" },
 	[KVM_EXIT_IO] = { "IO", NULL, "port access on an architecture without ports" },
 	[KVM_EXIT_HYPERCALL] = { "HYPERCALL", NULL, "a hypercall that hvrun did not offer" },
 	[KVM_EXIT_DEBUG] = { "DEBUG", NULL, "a breakpoint that nobody set" },
-	[KVM_EXIT_HLT] = { "HLT", NULL, "a halt that the kernel's interrupt controller should have "
-					"kept" },
+	[KVM_EXIT_HLT] = { "HLT", NULL,
+			   "a halt that the kernel's interrupt controller should have "
+			   "kept" },
 	[KVM_EXIT_MMIO] = { "MMIO", handle_mmio, NULL },
 	[KVM_EXIT_IRQ_WINDOW_OPEN] = { "IRQ_WINDOW_OPEN", handle_nothing, NULL },
 	[KVM_EXIT_SHUTDOWN] = { "SHUTDOWN", handle_shutdown, NULL },

@@ -16,7 +16,7 @@
 
 /* A capability that hvrun cannot run without, or is glad of. */
 struct kvm_need {
-	int cap;          /* KVM_CAP_... */
+	int cap;	  /* KVM_CAP_... */
 	const char *name; /* "KVM_CAP_IRQFD" */
 	const char *why;  /* in words */
 	bool required;
@@ -26,8 +26,8 @@ struct kvm_need {
 extern const struct kvm_need kvm_common_needs[];
 
 struct kvm {
-	int sys_fd; /* /dev/kvm, -1 once it is no longer needed */
-	int vm_fd;  /* -1 before kvm_create_vm */
+	int sys_fd;	 /* /dev/kvm, -1 once it is no longer needed */
+	int vm_fd;	 /* -1 before kvm_create_vm */
 	size_t run_size; /* bytes to map of a vCPU's descriptor */
 	uint32_t next_slot;
 };

@@ -18,10 +18,10 @@
 
 /* Why a vCPU stopped running for good. */
 enum vcpu_end {
-	VCPU_END_CRASH,    /* triple fault or the like: the guest's own doing */
+	VCPU_END_CRASH,	   /* triple fault or the like: the guest's own doing */
 	VCPU_END_POWEROFF, /* the kernel's firmware interface asked (PSCI, SBI) */
 	VCPU_END_RESET,
-	VCPU_END_HOST,   /* KVM or the host could not go on; said in words already */
+	VCPU_END_HOST,	 /* KVM or the host could not go on; said in words already */
 	VCPU_END_DEFECT, /* an exit that hvrun should have known; said already */
 };
 

@@ -15,8 +15,8 @@ enum {
 };
 
 #define VM_MEMORY_DEFAULT (UINT64_C(512) << 20)
-#define VM_MEMORY_MIN (UINT64_C(2) << 20)
-#define VM_MEMORY_MAX (UINT64_C(1) << 40)
+#define VM_MEMORY_MIN	  (UINT64_C(2) << 20)
+#define VM_MEMORY_MAX	  (UINT64_C(1) << 40)
 
 /* Exit statuses (cli.md). The guest's own status and 128 + signal come on top. */
 enum vm_status {
@@ -60,7 +60,7 @@ struct vm_disk_config {
 
 struct vm_config {
 	const char *kernel;
-	const char *initrd; /* NULL: none */
+	const char *initrd;	     /* NULL: none */
 	char append[VM_CMDLINE_MAX]; /* all --append joined by one space */
 	bool append_only;
 	uint64_t memory; /* bytes, a multiple of 4096 */
@@ -75,9 +75,9 @@ struct vm_config {
 	int verbosity; /* -1 quiet, 0, 1 verbose */
 
 	/* The terminal, prepared by cli/: both are open descriptors of the process. */
-	int in_fd;        /* console input, -1: none */
-	int out_fd;       /* console output */
-	bool escapes;     /* in_fd is a terminal in raw mode: Ctrl-A x leaves, Ctrl-A c is help */
+	int in_fd;    /* console input, -1: none */
+	int out_fd;   /* console output */
+	bool escapes; /* in_fd is a terminal in raw mode: Ctrl-A x leaves, Ctrl-A c is help */
 	uint64_t launched_ns; /* CLOCK_MONOTONIC at main() */
 };
 

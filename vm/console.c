@@ -54,9 +54,9 @@ static void write_out(struct console *console, const uint8_t *data, size_t len)
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0) {
-			diag_warn("standard output: %s; the guest's console goes %s",
-				  strerror(errno),
-				  console->log_fd >= 0 ? "to the log only" : "nowhere from here on");
+			diag_warn(
+				"standard output: %s; the guest's console goes %s", strerror(errno),
+				console->log_fd >= 0 ? "to the log only" : "nowhere from here on");
 			console->out_fd = -1;
 			return;
 		}

@@ -22,9 +22,9 @@ typedef size_t (*vm_console_sink)(void *opaque, const void *data, size_t len);
 
 struct console {
 	struct loop *loop;
-	int in_fd;  /* -1: no input (any more) */
-	int out_fd; /* -1: nobody reads any more */
-	int log_fd; /* -1: none */
+	int in_fd;   /* -1: no input (any more) */
+	int out_fd;  /* -1: nobody reads any more */
+	int log_fd;  /* -1: none */
 	int wake_fd; /* readable: stop waiting for a slow reader of out_fd */
 	bool escapes;
 	bool escape_seen;  /* the last key was Ctrl-A */

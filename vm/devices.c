@@ -15,8 +15,8 @@ static int place(struct vm *vm, struct virtio_dev *dev)
 {
 	struct arch_slot slot;
 	struct vm_device *place = &vm->devices[vm->device_count];
-	int r = vm->device_count < VM_MAX_DEVICES ? arch_virtio_slot(vm->device_count, &slot) :
-						    -ENOSPC;
+	int r = vm->device_count < VM_MAX_DEVICES ? arch_virtio_slot(vm->device_count, &slot)
+						  : -ENOSPC;
 
 	if (r < 0) {
 		diag_error("%s: no room on the board: it has %u places for virtio devices",

@@ -31,7 +31,7 @@ static const char *file_kind(mode_t mode)
 	return "no regular file";
 }
 
-/* 66 for a file that is not there or may not be read, 71 for what the system lacks. */
+/* 66 for what is not there or may not be read, 65 for a directory, 71 for what the system lacks. */
 static int open_failed(const char *what, const char *name, int err)
 {
 	diag_error("%s %s: cannot open: %s", what, name, strerror(err));
@@ -40,6 +40,8 @@ static int open_failed(const char *what, const char *name, int err)
 	case ENFILE:
 	case ENOMEM:
 		return VM_STATUS_SYSTEM;
+	case EISDIR:
+		return VM_STATUS_BAD_IMAGE;
 	default:
 		return VM_STATUS_NO_INPUT;
 	}
@@ -141,7 +143,8 @@ int vm_read_file(const struct vm_file *file, uint8_t **data, size_t *len)
 		return VM_STATUS_BAD_IMAGE;
 	}
 	if (file->size > KERNEL_MAX) {
-		diag_error("kernel %s: %" PRIu64 " bytes are more than any kernel has (the limit is "
+		diag_error("kernel %s: %" PRIu64
+			   " bytes are more than any kernel has (the limit is "
 			   "%" PRIu64 ")",
 			   file->name, file->size, KERNEL_MAX);
 		return VM_STATUS_BAD_IMAGE;

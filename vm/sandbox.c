@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <seccomp.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -99,11 +99,11 @@ static const unsigned long allowed_ioctls[] = {
 	TCSETSF,
 	TIOCGWINSZ,
 	TIOCGPGRP,
-	0x1277, /* BLKDISCARD */
-	0x127f, /* BLKZEROOUT */
+	0x1277,	    /* BLKDISCARD */
+	0x127f,	    /* BLKZEROOUT */
 	0x80081272, /* BLKGETSIZE64 */
-	0x127b, /* BLKPBSZGET */
-	0x1268, /* BLKSSZGET */
+	0x127b,	    /* BLKPBSZGET */
+	0x1268,	    /* BLKSSZGET */
 };
 
 static int allow_ioctl(scmp_filter_ctx ctx, unsigned long request)

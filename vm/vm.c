@@ -69,9 +69,10 @@ static int create_memory(struct vm *vm)
 	if (!r)
 		r = arch_add_memory(vm->mem, vm->config->memory);
 	if (r < 0)
-		diag_error("guest memory: the host cannot give %llu MiB: %s; a smaller --memory may "
-			   "do",
-			   (unsigned long long)(vm->config->memory >> 20), strerror(-r));
+		diag_error(
+			"guest memory: the host cannot give %llu MiB: %s; a smaller --memory may "
+			"do",
+			(unsigned long long)(vm->config->memory >> 20), strerror(-r));
 	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
@@ -151,7 +152,8 @@ static int build(struct vm *vm)
 
 static int load_status(int err)
 {
-	if (err == -ENOEXEC)
+	/* Not what it should be, or larger than the guest's memory. */
+	if (err == -ENOEXEC || err == -ENOSPC)
 		return VM_STATUS_BAD_IMAGE;
 	return VM_STATUS_SYSTEM;
 }

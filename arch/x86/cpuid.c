@@ -13,8 +13,7 @@ enum { MAX_ENTRIES = 256 };
 
 int x86_cpuid_supported(const struct kvm *kvm, struct kvm_cpuid2 **out)
 {
-	struct kvm_cpuid2 *list =
-		calloc(1, sizeof(*list) + MAX_ENTRIES * sizeof(list->entries[0]));
+	struct kvm_cpuid2 *list = calloc(1, sizeof(*list) + MAX_ENTRIES * sizeof(list->entries[0]));
 
 	if (!list)
 		return -ENOMEM;

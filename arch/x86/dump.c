@@ -28,8 +28,8 @@ static void dump_system(const struct vcpu *vcpu, const struct kvm_sregs *s)
 		   s->cr2, s->cr3, s->cr4, s->efer);
 	diag_error("vcpu %u: cs %04x base %llx %s, gdt %llx limit %x, idt %llx limit %x",
 		   vcpu->index, s->cs.selector, s->cs.base,
-		   s->cs.l ? "64-bit" : (s->cs.db ? "32-bit" : "16-bit"), s->gdt.base,
-		   s->gdt.limit, s->idt.base, s->idt.limit);
+		   s->cs.l ? "64-bit" : (s->cs.db ? "32-bit" : "16-bit"), s->gdt.base, s->gdt.limit,
+		   s->idt.base, s->idt.limit);
 }
 
 /* The bytes at @linear one by one through the guest's page tables, as far as there are any. */
@@ -58,7 +58,8 @@ void arch_vcpu_dump(struct vcpu *vcpu)
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 
-	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0) {
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ||
+	    ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0) {
 		diag_error("vcpu %u: its registers cannot be read", vcpu->index);
 		return;
 	}

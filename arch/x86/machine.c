@@ -18,7 +18,7 @@
 
 /* Three pages for Intel's real mode and one for its page table; KVM's own, above the windows. */
 #define IDENTITY_MAP UINT64_C(0xfffbc000)
-#define TSS_ADDR UINT64_C(0xfffbd000)
+#define TSS_ADDR     UINT64_C(0xfffbd000)
 
 const char arch_name[] = "x86-64";
 const char arch_serial_console[] = "console=ttyS0";
@@ -34,9 +34,21 @@ const struct kvm_need arch_kvm_needs[] = {
 };
 
 const unsigned long arch_ioctls[] = {
-	KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR, KVM_CREATE_IRQCHIP, KVM_CREATE_PIT2,
-	KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2, KVM_GET_SREGS, KVM_SET_SREGS, KVM_GET_REGS,
-	KVM_SET_REGS, KVM_SET_MSRS, KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_TRANSLATE, 0,
+	KVM_SET_TSS_ADDR,
+	KVM_SET_IDENTITY_MAP_ADDR,
+	KVM_CREATE_IRQCHIP,
+	KVM_CREATE_PIT2,
+	KVM_GET_SUPPORTED_CPUID,
+	KVM_SET_CPUID2,
+	KVM_GET_SREGS,
+	KVM_SET_SREGS,
+	KVM_GET_REGS,
+	KVM_SET_REGS,
+	KVM_SET_MSRS,
+	KVM_GET_LAPIC,
+	KVM_SET_LAPIC,
+	KVM_TRANSLATE,
+	0,
 };
 
 unsigned long arch_vm_type(const struct kvm *kvm)
@@ -244,7 +256,7 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 		r = x86_write_page_tables(mem);
 	if (!r)
 		r = x86_write_gdt(mem);
-	return r ? r :
-		   x86_write_boot_data(mem, &kernel, &arch->boot, cmdline, initrd,
+	return r ? r
+		 : x86_write_boot_data(mem, &kernel, &arch->boot, cmdline, initrd,
 				       images->initrd_size, rsdp);
 }

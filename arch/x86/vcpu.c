@@ -67,8 +67,9 @@ static void set_flat_segments(struct kvm_sregs *sregs, bool long_mode)
 	sregs->gs = data;
 	sregs->ss = data;
 	/* A busy TSS, as the processor's checks on entry demand. */
-	sregs->tr = (struct kvm_segment){ .selector = X86_SEL_TSS, .limit = X86_TSS_LIMIT,
-					.type = 0xb, .present = 1 };
+	sregs->tr = (struct kvm_segment){
+		.selector = X86_SEL_TSS, .limit = X86_TSS_LIMIT, .type = 0xb, .present = 1
+	};
 	sregs->gdt.base = X86_GDT;
 	sregs->gdt.limit = X86_GDT_LIMIT;
 	sregs->idt.base = 0;
