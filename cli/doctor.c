@@ -140,6 +140,13 @@ static void look_at_kvm(struct findings *findings)
 	struct kvm kvm;
 	int version;
 
+	if (access("/dev/kvm", R_OK | W_OK) != 0) {
+		findings->no_kvm = errno == EACCES
+					   ? "this user may not open /dev/kvm; the group kvm may"
+					   : "this host has no /dev/kvm";
+		printf("/dev/kvm: %s\n", strerror(errno));
+		return;
+	}
 	if (kvm_open(&kvm, "/dev/kvm") != 0) {
 		findings->no_kvm = "/dev/kvm cannot be opened";
 		printf("/dev/kvm: cannot be opened\n");
