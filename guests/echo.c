@@ -48,6 +48,7 @@ u32 guest_main(void)
 	print("echo: ready\n");
 	if (cmdline_has("irq")) {
 		plat_irq_on(plat_console_irq(), false, handler);
+		plat_console_irq_enable();
 		while (!done)
 			plat_wait_irq();
 		if (!interrupts)

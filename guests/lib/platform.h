@@ -15,8 +15,9 @@ u32 guest_main(void);
 /* Console, by polling. plat_getc() returns -1 when nothing waits. */
 void plat_putc(char c);
 int plat_getc(void);
-/* The console's interrupt for received bytes on (its number for plat_irq_on()), FIFO in use. */
+/* The console's number for plat_irq_on(); after that, its interrupts for received bytes on. */
 u32 plat_console_irq(void);
+void plat_console_irq_enable(void);
 
 /* Ways out. The first three end the run; plat_crash() faults beyond repair. */
 _Noreturn void plat_exit(u32 status);

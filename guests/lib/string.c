@@ -34,17 +34,22 @@ uptr strlen(const char *text)
 	return n;
 }
 
-/* What follows PREFIX in the word of the command line that begins with it; NULL if none does. */
-static const char *find_word(const char *prefix)
+/*
+ * What follows NAME in the first word of the command line that begins with it and goes on with one of
+ * the bytes of ENDS (its final zero included); NULL if there is no such word.
+ */
+static const char *find_word(const char *name, const char *ends, uptr ends_count)
 {
 	const char *at = plat_cmdline();
-	uptr len = strlen(prefix);
+	uptr len = strlen(name);
 
 	while (*at) {
 		while (*at == ' ')
 			at++;
-		if (!memcmp(at, prefix, len))
-			return at + len;
+		if (!memcmp(at, name, len))
+			for (uptr i = 0; i < ends_count; i++)
+				if (at[len] == ends[i])
+					return at + len;
 		while (*at && *at != ' ')
 			at++;
 	}
@@ -53,18 +58,17 @@ static const char *find_word(const char *prefix)
 
 bool cmdline_has(const char *word)
 {
-	const char *end = find_word(word);
-
-	return end && (*end == 0 || *end == ' ');
+	return find_word(word, " ", 2) != NULL;
 }
 
 u64 cmdline_number(const char *name, u64 fallback)
 {
-	const char *at = find_word(name);
+	const char *at = find_word(name, "=", 1);
 	u64 value = 0, base = 10;
 
-	if (!at || *at++ != '=')
+	if (!at)
 		return fallback;
+	at++;
 	if (at[0] == '0' && (at[1] == 'x' || at[1] == 'X')) {
 		base = 16;
 		at += 2;

@@ -56,10 +56,14 @@ int plat_getc(void)
 
 u32 plat_console_irq(void)
 {
+	return 4;
+}
+
+void plat_console_irq_enable(void)
+{
 	out8(PORT_COM1 + 2, 0x01); /* FIFO on, trigger at 1 */
 	out8(PORT_COM1 + 4, 0x0b); /* DTR, RTS, OUT2: the interrupt gate of a PC */
 	out8(PORT_COM1 + 1, 0x01); /* received data */
-	return 4;
 }
 
 _Noreturn void plat_exit(u32 status)
