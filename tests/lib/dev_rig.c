@@ -144,11 +144,12 @@ static int begin(struct stub_disk *stub, uint64_t off, uint64_t len, bool block)
 		lock_drop(&stub->lock);
 		atomic_fetch_sub(&stub->running, 1);
 	}
-	if (left == UINT32_MAX)
-		return 0;
-	if (left == 0)
-		return stub->fail_with;
-	atomic_fetch_sub(&stub->fail_after, 1);
+	do {
+		if (left == UINT32_MAX)
+			return 0;
+		if (left == 0)
+			return stub->fail_with;
+	} while (!atomic_compare_exchange_weak(&stub->fail_after, &left, left - 1));
 	return 0;
 }
 
