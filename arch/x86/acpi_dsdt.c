@@ -10,7 +10,7 @@
 /* The sleep type for S5; for a hardware-reduced machine only the first counts (7.4.2). */
 static void power_off(struct aml *a)
 {
-	aml_name(a, "\\_S5_");
+	aml_name(a, "_S5_");
 	aml_package(a, 4);
 	aml_integer(a, X86_SLEEP_TYPE_S5);
 	for (unsigned i = 0; i < 3; i++)
@@ -59,7 +59,7 @@ void x86_acpi_dsdt(struct aml *a, const struct x86_acpi_config *config)
 	power_off(a);
 	if (!config->serial && !config->virtio_count)
 		return;
-	aml_scope(a, "\\_SB_");
+	aml_scope(a, "_SB_");
 	if (config->serial)
 		com1(a);
 	for (size_t i = 0; i < config->virtio_count; i++)
