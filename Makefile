@@ -37,7 +37,7 @@ LIBS_OWN := $(sort $(foreach s,$(SRCS),$(OUT)/lib/$(subst /,-,$(patsubst %/,%,$(
 
 # Tests and fuzzers of one architecture's code lie in a folder of its name.
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c tests/unit/$(ARCH)/test_*.c))
-UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(OUT)/unit/%)
+UNIT_BINS := $(patsubst %.c,$(OUT)/unit/%,$(notdir $(UNIT_SRCS)))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/$(ARCH)/fuzz_*.c))
 FUZZ_NAMES := $(patsubst fuzz_%.c,%,$(notdir $(FUZZ_SRCS)))
 REPLAY_BINS := $(FUZZ_NAMES:%=$(OUT)/replay/fuzz_%)
@@ -116,8 +116,14 @@ LINK_UNIT = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/lib/
 $(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/tests/lib/fuzz_replay.o $(LIBS_OWN)
 	@mkdir -p $(@D)
 	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_OWN) $(LDLIBS)
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/obj/tests/lib/fuzz_replay.o $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_OWN) $(LDLIBS)
 
 $(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_OWN) $(LDLIBS)
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(LIBS_OWN)
 	@mkdir -p $(@D)
 	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_OWN) $(LDLIBS)
 
@@ -139,7 +145,7 @@ test-long:
 	@HVRUN_TEST_LONG=1 tests/run $(SUITES)
 
 guests:
-	@$(MAKE) -C guests ARCH=$(ARCH)
+	@$(MAKE) -C guests ARCH=$(ARCH) OUT=../out/guests/$(ARCH)
 
 boot:
 	@tools/boot
@@ -167,6 +173,11 @@ fuzz:
 fuzz-bin: $(OUT)/fuzz/$(TARGET)
 
 include mk/check.mk
+
+# For scripts: the architecture of this build.
+.PHONY: print-arch
+print-arch:
+	@echo $(ARCH)
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin'
