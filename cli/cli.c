@@ -11,6 +11,7 @@
 
 #include "base/diag.h"
 #include "base/io.h"
+#include "cli/crash.h"
 #include "cli/doctor.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
@@ -86,6 +87,7 @@ static int run(int argc, char **argv, bool input_open, uint64_t launched_ns)
 		return print_version();
 
 	options.config.launched_ns = launched_ns;
+	crash_prepare();
 	prepare_input(&options.config, input_open);
 	status = vm_run(&options.config);
 	terminal_leave();

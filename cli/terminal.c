@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Raw mode, and the signal handlers that end it.
+ * Raw mode and back.
  *
  * A signal handler is given nothing but a number, so what it restores must be reachable from a
- * static object: `saved`. This is the one mutable global of hvrun. It is filled before the handlers
- * are there and never written again, except for the flag.
+ * static object: `saved`. This is the one mutable global of hvrun. It is filled before the terminal
+ * is touched and never written again, except for the flag.
  */
 #include "cli/terminal.h"
 
@@ -15,18 +15,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/checked.h"
-
 static struct {
 	int fd;
 	struct termios before; /* as the user's shell had it */
 	struct termios raw;
 	atomic_bool active; /* the terminal is to be raw */
 } saved = { .fd = -1 };
-
-/* Signals that end the process and may come while the terminal is raw. */
-static const int fatal_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGSEGV,
-				     SIGBUS, SIGFPE, SIGILL,  SIGABRT, SIGSYS,	SIGTRAP };
 
 void terminal_leave(void)
 {
@@ -37,16 +31,10 @@ void terminal_leave(void)
 	errno = keep;
 }
 
-/* The handler's own signal is blocked and has its default action again: raised, it waits until the
- * handler returns, then ends the process with the state that caused it still on the stack. */
-static void on_fatal(int sig)
-{
-	terminal_leave();
-	(void)raise(sig);
-}
-
-/* The shell put the terminal to its own liking while we were stopped. In the background this stops
- * the process again (SIGTTOU) until it is brought to the front: what any full-screen program does. */
+/*
+ * The shell put the terminal to its own liking while we were stopped. In the background this stops
+ * the process again (SIGTTOU) until it is brought to the front: what any full-screen program does.
+ */
 static void on_continue(int sig)
 {
 	int keep = errno;
@@ -55,29 +43,6 @@ static void on_continue(int sig)
 	if (atomic_load(&saved.active))
 		(void)tcsetattr(saved.fd, TCSANOW, &saved.raw);
 	errno = keep;
-}
-
-/* Handles @sig unless somebody (nohup, a sanitizer) has decided on it already. */
-static void handle(int sig, void (*handler)(int), int flags)
-{
-	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
-	struct sigaction old;
-
-	(void)sigemptyset(&action.sa_mask);
-	if (sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-		(void)sigaction(sig, &action, NULL);
-}
-
-/* A stack for handlers, since the usual one may be what overflowed. Main thread only: the others
- * run their handlers on their own stacks. */
-static void prepare_stack(void)
-{
-	static unsigned char stack[64 * 1024];
-	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	stack_t old;
-
-	if (sigaltstack(NULL, &old) == 0 && (old.ss_flags & SS_DISABLE))
-		(void)sigaltstack(&alternate, NULL);
 }
 
 bool terminal_is_background(int fd)
@@ -89,6 +54,8 @@ bool terminal_is_background(int fd)
 
 bool terminal_enter(int fd)
 {
+	struct sigaction action = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
+
 	if (tcgetattr(fd, &saved.before) != 0 || terminal_is_background(fd))
 		return false;
 	saved.fd = fd;
@@ -99,10 +66,8 @@ bool terminal_enter(int fd)
 	saved.raw.c_cc[VMIN] = 1;
 	saved.raw.c_cc[VTIME] = 0;
 
-	prepare_stack();
-	for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++)
-		handle(fatal_signals[i], on_fatal, SA_ONSTACK | (int)SA_RESETHAND);
-	handle(SIGCONT, on_continue, SA_ONSTACK | SA_RESTART);
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGCONT, &action, NULL);
 	(void)atexit(terminal_leave);
 
 	atomic_store(&saved.active, true);

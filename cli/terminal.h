@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The user's terminal: raw while a guest has it, and put back on every way out.
+ * The user's terminal: raw while a guest has it, and put back on every way out: terminal_leave(),
+ * exit(), and signals that end the process (cli/crash.c). SIGKILL cannot be helped: `stty sane` does.
  *
- * "Every way" is: terminal_leave(), exit(), and a signal that ends the process (SIGHUP, SIGINT,
- * SIGQUIT, SIGTERM, SIGPIPE as long as nobody else handles them; SIGSEGV, SIGBUS, SIGFPE, SIGILL,
- * SIGABRT, SIGSYS, SIGTRAP), which is then raised again so that the parent sees it. SIGKILL cannot
- * be helped: `reset` or `stty sane` does.
- *
- * Needs of a sandbox: ioctl TCGETS and TCSETS on the terminal's descriptor, rt_sigaction,
- * rt_sigprocmask, rt_sigreturn, sigaltstack, getpid, gettid, tgkill.
+ * Needs of a sandbox: ioctl TCGETS and TCSETS, rt_sigreturn.
  */
 #ifndef CLI_TERMINAL_H
 #define CLI_TERMINAL_H

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/signals.h"
 
 enum {
 	KICK_SIGNAL = SIGUSR1,
@@ -108,7 +109,7 @@ static int start_thread(struct vcpu *vcpu)
 	sigset_t old;
 
 	/* The thread takes the kick and nothing else: all other signals belong to the main loop. */
-	sigfillset(&set);
+	signals_fill(&set);
 	sigdelset(&set, KICK_SIGNAL);
 	r = pthread_attr_setstacksize(&attr, STACK_SIZE);
 	if (!r)

@@ -13,6 +13,7 @@
 
 #include "base/io.h"
 #include "base/lock.h"
+#include "base/signals.h"
 
 /* No thread's frames are large; what is not touched is not resident. Room for sanitizers. */
 enum { STACK_SIZE = 128 * 1024 };
@@ -32,11 +33,11 @@ struct io_pool {
 	struct lock lock;
 	struct cond work;  /* something waits, or stop */
 	struct cond quiet; /* unfinished fell to 0, or another thread is up */
-	struct job_list waiting GUARDED_BY(lock);
-	struct job_list done GUARDED_BY(lock);
-	unsigned unfinished GUARDED_BY(lock); /* submitted and not yet in done */
-	unsigned up GUARDED_BY(lock);
-	bool stop GUARDED_BY(lock);
+	struct job_list waiting GUARDED_BY(&lock);
+	struct job_list done GUARDED_BY(&lock);
+	unsigned unfinished GUARDED_BY(&lock); /* submitted and not yet in done */
+	unsigned up GUARDED_BY(&lock);
+	bool stop GUARDED_BY(&lock);
 };
 
 static void list_add(struct job_list *list, struct io_job *job)
@@ -59,7 +60,7 @@ static struct io_job *list_take(struct job_list *list)
 }
 
 /* Waits for a job: NULL when the pool stops and nothing waits any more. */
-static struct io_job *next_job(struct io_pool *pool) REQUIRES(pool->lock)
+static struct io_job *next_job(struct io_pool *pool) REQUIRES(&pool->lock)
 {
 	while (!pool->waiting.head && !pool->stop)
 		lock_wait(&pool->lock, &pool->work);
@@ -67,7 +68,7 @@ static struct io_job *next_job(struct io_pool *pool) REQUIRES(pool->lock)
 }
 
 /* Files a finished job: whether the loop is to be woken, which the first of a list does. */
-static bool finish_job(struct io_pool *pool, struct io_job *job) REQUIRES(pool->lock)
+static bool finish_job(struct io_pool *pool, struct io_job *job) REQUIRES(&pool->lock)
 {
 	bool first = !pool->done.head;
 
@@ -113,7 +114,7 @@ static int start_threads(struct io_pool *pool, unsigned threads)
 	if (pthread_attr_init(&attr) != 0)
 		return -ENOMEM;
 	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
-	(void)sigfillset(&all);
+	signals_fill(&all);
 	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
 	while (pool->threads < threads && err == 0) {
 		err = -pthread_create(&pool->thread[pool->threads], &attr, pool_thread, pool);

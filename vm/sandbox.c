@@ -7,7 +7,6 @@
 #include <linux/kvm.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -166,25 +165,6 @@ static int allow_by_argument(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* A call that is not on the list: a defect of ours, or an attack. Only async-signal-safe steps. */
-static void on_refused_call(int sig, siginfo_t *info, void *context)
-{
-	(void)sig;
-	(void)context;
-	diag_error("sandbox: system call %d at %p is not on the list (docs/security.md); this is a "
-		   "defect of hvrun, or it was taken over: please report",
-		   info->si_syscall, info->si_call_addr);
-	_exit(VM_STATUS_DEFECT);
-}
-
-static int catch_refused_calls(void)
-{
-	struct sigaction action = { .sa_sigaction = on_refused_call, .sa_flags = SA_SIGINFO };
-
-	sigemptyset(&action.sa_mask);
-	return sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
-}
-
 static int load_filter(void)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
@@ -208,10 +188,8 @@ static int load_filter(void)
 
 int sandbox_lock(void)
 {
-	int r = catch_refused_calls();
+	int r = load_filter();
 
-	if (!r)
-		r = load_filter();
 	if (r < 0)
 		diag_error("sandbox: the host refuses the list of system calls: %s; --sandbox off "
 			   "runs without it",

@@ -10,7 +10,7 @@
 
 /*
  * Locks the door for this thread and every later one; there is no way back. A call that is not on
- * the list ends the process with status 70 and a line that names it. Main thread, before other
+ * the list raises SIGSYS (cli/crash.c: a line that names it, status 70). Main thread, before other
  * threads. 0 or -errno, said in words.
  */
 int sandbox_lock(void);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Handlers of the signals that end the process. */
+#include "cli/crash.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/diag.h"
+#include "cli/terminal.h"
+#include "vm/config.h"
+
+/*
+ * vm/ takes SIGHUP, SIGINT and SIGTERM as events and ignores SIGPIPE once a machine is being built;
+ * until then they end the process like the others.
+ */
+static const int fatal_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGSEGV,
+				     SIGBUS, SIGFPE, SIGILL,  SIGABRT, SIGTRAP };
+
+/*
+ * The handler's own signal is blocked and has its default action again: raised, it waits until the
+ * handler returns, then ends the process with the state that caused it still on the stack.
+ */
+static void on_fatal(int sig)
+{
+	terminal_leave();
+	(void)raise(sig);
+}
+
+static void on_refused_call(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	terminal_leave();
+	diag_error("sandbox: system call %d at %p (thread %d of process %d) is not on the list "
+		   "(docs/security.md): a defect of hvrun, or it was taken over; please report",
+		   info->si_syscall, info->si_call_addr, (int)gettid(), (int)getpid());
+	_exit(VM_STATUS_DEFECT);
+}
+
+static void handle(int sig, const struct sigaction *action)
+{
+	struct sigaction old;
+
+	if (sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+		(void)sigaction(sig, action, NULL);
+}
+
+/*
+ * A stack for handlers, since the usual one may be what overflowed. Main thread only: other threads
+ * run their handlers on their own stacks.
+ */
+static void prepare_stack(void)
+{
+	static unsigned char stack[64 * 1024];
+	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	stack_t old;
+
+	if (sigaltstack(NULL, &old) == 0 && (old.ss_flags & SS_DISABLE))
+		(void)sigaltstack(&alternate, NULL);
+}
+
+void crash_prepare(void)
+{
+	struct sigaction fatal = { .sa_handler = on_fatal,
+				   .sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
+	struct sigaction refused = { .sa_sigaction = on_refused_call,
+				     .sa_flags = SA_ONSTACK | SA_SIGINFO };
+
+	(void)sigemptyset(&fatal.sa_mask);
+	(void)sigemptyset(&refused.sa_mask);
+	prepare_stack();
+	for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++)
+		handle(fatal_signals[i], &fatal);
+	handle(SIGSYS, &refused);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Loaded into hvrun by LD_PRELOAD (tests/cli/sandbox.sh): plays the attacker who got hold of a thread.
+ *
+ * PROBE=KIND	what to try: open, socket, exec, fork, ptrace, kill, exec-memory, make-executable,
+ *		ioctl, prctl
+ * PROBE_AT=WHERE	vcpu: in a vCPU's thread, before it enters the guest for the first time; poll: in
+ *		the thread that writes the console
+ *
+ * A line "probe: KIND got through" on standard error means that the sandbox let it. With
+ * PROBE=order, instead: says so when a file is read before the filter is loaded.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static atomic_bool tried;
+
+static void attempt(const char *kind)
+{
+	static char line[80];
+	long r = 0;
+
+	if (strcmp(kind, "open") == 0)
+		r = syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
+	else if (strcmp(kind, "socket") == 0)
+		r = syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+	else if (strcmp(kind, "exec") == 0)
+		r = syscall(SYS_execve, "/bin/true", NULL, NULL);
+	else if (strcmp(kind, "fork") == 0)
+		r = syscall(SYS_clone, 17 /* SIGCHLD */, NULL, NULL, NULL, NULL);
+	else if (strcmp(kind, "ptrace") == 0)
+		r = syscall(SYS_ptrace, 16L, (long)getppid(), 0L, 0L);
+	else if (strcmp(kind, "kill") == 0)
+		r = syscall(SYS_kill, 1, 0);
+	else if (strcmp(kind, "exec-memory") == 0)
+		r = (long)mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	else if (strcmp(kind, "make-executable") == 0)
+		r = mprotect(line, 1, PROT_READ | PROT_EXEC);
+	else if (strcmp(kind, "ioctl") == 0)
+		r = syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI: type on the terminal */, "x");
+	else if (strcmp(kind, "prctl") == 0)
+		r = prctl(PR_SET_DUMPABLE, 1);
+	(void)snprintf(line, sizeof(line), "probe: %s got through: %ld\n", kind, r);
+	(void)!write(2, line, strlen(line));
+}
+
+static void attempt_at(const char *where)
+{
+	const char *kind = getenv("PROBE");
+	const char *at = getenv("PROBE_AT");
+
+	if (kind && at && strcmp(at, where) == 0 && !atomic_exchange(&tried, true))
+		attempt(kind);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (request == KVM_RUN)
+		attempt_at("vcpu");
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	attempt_at("poll");
+	return (int)syscall(SYS_poll, fds, n, timeout);
+}
+
+/* A regular file is read: is the filter there? 2 in /proc/self/status; the kernel tells by prctl too,
+ * which the filter refuses with EINVAL (then it is there). */
+static void look_at_order(int fd)
+{
+	static const char words[] = "probe: a file is read before the door is locked\n";
+	const char *kind = getenv("PROBE");
+	struct stat st;
+
+	if (!kind || strcmp(kind, "order") != 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return;
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0)
+		(void)!write(2, words, sizeof(words) - 1);
+	else
+		(void)!write(2, "probe: read behind the door\n", 28);
+}
+
+ssize_t read(int fd, void *buf, size_t len)
+{
+	look_at_order(fd);
+	return syscall(SYS_read, fd, buf, len);
+}
+
+ssize_t pread(int fd, void *buf, size_t len, off_t offset)
+{
+	look_at_order(fd);
+	return syscall(SYS_pread64, fd, buf, len, offset);
+}
+
+ssize_t pread64(int fd, void *buf, size_t len, off64_t offset)
+{
+	return pread(fd, buf, len, offset);
+}

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The sandbox from inside: a library loaded into hvrun tries what an attacker would, in a vCPU's
+# thread and in the console's, and nothing gets through; no file is read before the door is locked.
+. "$TEST_TOP/tests/lib/sh.sh"
+need_kvm
+[ -z "${HVRUN_SANITIZER:-}" ] || skip_all 'builds with sanitizers are not locked in'
+[ "$(uname -m)" = x86_64 ] || skip_all 'tests/cli/probe.c knows the numbers of x86-64 only'
+
+probe=$TMPDIR/probe.so
+if ! "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -shared -fPIC -o "$probe" \
+	"$TEST_TOP/tests/cli/probe.c" 2>"$TMPDIR/cc"; then
+	not_ok 'build of tests/cli/probe.c' "$(head -n 1 "$TMPDIR/cc")"
+	exit 0
+fi
+truncate -s 1M "$TMPDIR/disk"
+ulimit -c 0
+
+# probe KIND WHERE WORD...: leaves what hv leaves.
+probe() {
+	local kind=$1 at=$2
+	shift 2
+	run_command 20 env LD_PRELOAD="$probe" PROBE="$kind" PROBE_AT="$at" "$HVRUN" "$@"
+}
+
+# The probe works: without the sandbox it gets through.
+probe open vcpu -k "$GUESTS/hello.elf" --sandbox off
+if [ "$status" = 0 ] && grep -q '^probe: open got through: [0-9]' "$err"; then
+	ok 'the probe itself works'
+else
+	not_ok 'the probe itself works' "status $status: $(head -c 300 "$err" | tr '\n' '|')"
+fi
+
+for at in vcpu poll; do
+	for kind in open socket exec fork ptrace kill exec-memory make-executable ioctl; do
+		probe "$kind" "$at" -k "$GUESTS/hello.elf"
+		check "$kind ($at): refused" 70 '^hvrun: sandbox: system call [0-9]+ at ' &&
+			one_line "$kind ($at): one line"
+	done
+	probe prctl "$at" -k "$GUESTS/hello.elf"
+	if grep -q '^probe: prctl got through: -1' "$err"; then
+		ok "prctl ($at): an error"
+	else
+		not_ok "prctl ($at): an error" "status $status: $(head -c 300 "$err" | tr '\n' '|')"
+	fi
+done
+
+probe order none -k "$GUESTS/hello.elf" -i "$GUESTS/hello.elf" -d "$TMPDIR/disk"
+if [ "$status" = 0 ] && ! grep -q 'before the door' "$err" && grep -q 'behind the door' "$err"; then
+	ok 'files are read after the door is locked'
+else
+	not_ok 'files are read after the door is locked' "status $status: $(head -c 300 "$err" | tr '\n' '|')"
+fi
+probe order none -k "$GUESTS/hello.elf" --sandbox off
+if grep -q 'before the door' "$err"; then
+	ok 'the look at the order works'
+else
+	not_ok 'the look at the order works' "status $status: $(head -c 300 "$err" | tr '\n' '|')"
+fi
+
+hv -k "$GUESTS/hello.elf"
+check 'and a healthy run is not disturbed' 0 '' '^hello: '
