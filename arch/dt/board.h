@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The nodes that every board described by a device tree has: root, chosen, memory, serial port, exit
+ * device, virtio-mmio windows. What an interrupt looks like is the architecture's own.
+ */
+#ifndef ARCH_DT_BOARD_H
+#define ARCH_DT_BOARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/dt/tree.h"
+#include "mm/memory.h"
+
+struct dt_window {
+	uint64_t base; /* gpa */
+	uint64_t size; /* bytes */
+	unsigned gsi;
+};
+
+struct dt_board {
+	const char *compatible; /* of the root: "hvrun,arm64" */
+	const struct guest_mem *mem;
+	const char *cmdline;
+	uint64_t initrd;		/* gpa */
+	uint64_t initrd_size;		/* bytes, 0: none */
+	uint32_t irq_parent;		/* phandle of the interrupt controller */
+	const struct dt_window *serial; /* NULL: none */
+	const struct dt_window *exit;	/* the exit device; its gsi is not used */
+	const struct dt_window *virtio;
+	size_t virtio_count;
+	/* Writes "interrupts" for @gsi into the open node. */
+	void (*interrupt)(struct dt *dt, unsigned gsi, bool edge);
+};
+
+/* Properties of the root node and the nodes above. @dt has just begun. */
+void dt_board(struct dt *dt, const struct dt_board *board);
+
+#endif
