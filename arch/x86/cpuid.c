@@ -11,6 +11,28 @@
 
 enum { MAX_ENTRIES = 256 };
 
+/*
+ * KVM since 6.2 leaves the topology leaves to us and gives sub-leaf 0 alone: add the sub-leaf for
+ * cores, and the empty one that ends the list, where the leaf exists.
+ */
+static void complete_topology(struct kvm_cpuid2 *list, uint32_t function)
+{
+	bool have[3] = { false, false, false };
+
+	for (uint32_t i = 0; i < list->nent; i++)
+		if (list->entries[i].function == function && list->entries[i].index < 3)
+			have[list->entries[i].index] = true;
+	for (uint32_t index = 1; index < 3 && have[0]; index++) {
+		if (have[index] || list->nent >= MAX_ENTRIES)
+			continue;
+		list->entries[list->nent++] = (struct kvm_cpuid_entry2){
+			.function = function,
+			.index = index,
+			.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+		};
+	}
+}
+
 int x86_cpuid_supported(const struct kvm *kvm, struct kvm_cpuid2 **out)
 {
 	struct kvm_cpuid2 *list = calloc(1, sizeof(*list) + MAX_ENTRIES * sizeof(list->entries[0]));
@@ -25,6 +47,8 @@ int x86_cpuid_supported(const struct kvm *kvm, struct kvm_cpuid2 **out)
 		free(list);
 		return err;
 	}
+	complete_topology(list, 0xb);
+	complete_topology(list, 0x1f);
 	*out = list;
 	return 0;
 }
