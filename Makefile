@@ -94,8 +94,13 @@ $(OUT)/lib/$(subst /,-,$(1)).a: $(filter $(OUT)/obj/$(1)/%,$(foreach o,$(OBJS),$
 endef
 $(foreach d,$(sort $(patsubst %/,%,$(dir $(SRCS)))),$(eval $(call own_library,$(d))))
 
+ifeq ($(wildcard arch/$(ARCH)/*.c),)
+$(OUT)/hvrun:
+	@echo "make: hvrun does not run on ARCH=$(ARCH) yet: there is no arch/$(ARCH)/" >&2; exit 1
+else
 $(OUT)/hvrun: $(OUT)/obj/main.o $(OBJS)
 	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+endif
 
 # What unit tests share: tests/lib/*.c except the replay program's main.
 TEST_LIB_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/fuzz_replay.c,$(sort $(wildcard tests/lib/*.c))))
@@ -113,19 +118,30 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 
 LINK_UNIT = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
 
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/tests/lib/fuzz_replay.o $(LIBS_OWN)
-	@mkdir -p $(@D)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_OWN) $(LDLIBS)
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/obj/tests/lib/fuzz_replay.o $(LIBS_OWN)
-	@mkdir -p $(@D)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_OWN) $(LDLIBS)
+# Replays the corpus; built as the tests are.
+REPLAY_MAIN := $(OUT)/obj/tests/lib/fuzz_replay.o
+LINK_REPLAY = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(REPLAY_MAIN) \
+	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
 
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(LIBS_OWN)
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_OWN) $(LDLIBS)
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(LIBS_OWN)
+	$(LINK_REPLAY)
+
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_OWN) $(LDLIBS)
+	$(LINK_REPLAY)
+
+# Fuzzes; only with VARIANT=fuzz.
+LINK_FUZZ = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
+
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(LINK_FUZZ)
+
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(LINK_FUZZ)
 
 LINK_OWN = -Wl,--start-group $(LIBS_OWN) -Wl,--end-group
 
