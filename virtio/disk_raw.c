@@ -38,7 +38,7 @@ struct raw_disk {
 	atomic_int flush_error; /* errno of the first flush that failed; it fails for ever */
 	bool direct;
 	struct lock bounce_lock;
-	uint8_t *bounce PT_GUARDED_BY(bounce_lock); /* BOUNCE_SIZE bytes if direct, else NULL */
+	uint8_t *bounce PT_GUARDED_BY(&bounce_lock); /* BOUNCE_SIZE bytes if direct, else NULL */
 };
 
 static struct raw_disk *raw_of(struct disk *disk)

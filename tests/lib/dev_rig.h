@@ -82,7 +82,7 @@ struct stub_disk {
 	atomic_bool *closed;	   /* set by close, if not NULL */
 	struct lock lock;
 	struct cond opened;
-	bool shut GUARDED_BY(lock); /* blocking calls wait until it is opened */
+	bool shut GUARDED_BY(&lock); /* blocking calls wait until it is opened */
 };
 
 /* @size bytes of zeroes; freed by close, as the device does. */
