@@ -77,7 +77,7 @@ static void access_bus(struct fuzz *f, bool write, bool pio)
 {
 	const uint8_t place = next(f);
 	const size_t len = 1 + (place >> 5);
-	const uint64_t at = pio ? 0x3f8 + (place & 0xf) : mmio + (place & 0x1f);
+	const uint64_t at = pio ? UINT64_C(0x3f8) + (place & 0xf) : mmio + (place & 0x1f);
 	uint8_t bytes[8];
 
 	if (write) {
