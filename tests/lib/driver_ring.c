@@ -184,6 +184,16 @@ void dr_set_queue(const struct driver_ring *ring, struct virtqueue *vq)
 	vq->used = ring->used;
 }
 
+bool dr_same_queue(const struct virtqueue *a, const struct virtqueue *b)
+{
+	return a->num == b->num && a->desc.v == b->desc.v && a->avail.v == b->avail.v &&
+	       a->used.v == b->used.v && a->ready == b->ready && a->broken == b->broken &&
+	       a->event_idx == b->event_idx && a->indirect == b->indirect &&
+	       a->avail_idx == b->avail_idx && a->next_avail == b->next_avail &&
+	       a->next_used == b->next_used && a->signalled == b->signalled &&
+	       a->in_flight == b->in_flight;
+}
+
 bool dr_negotiate(struct virtio_dev *dev, uint64_t features)
 {
 	uint32_t status = VIRTIO_S_ACKNOWLEDGE;

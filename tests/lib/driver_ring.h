@@ -90,6 +90,9 @@ void dr_load(struct guest_mem *mem, gpa_t from, void *to, size_t len);
 /* Hands the ring's addresses and size to @vq, as a transport would, without enabling it. */
 void dr_set_queue(const struct driver_ring *ring, struct virtqueue *vq);
 
+/* Whether two states of a queue are the same: set-up, indices and what is in flight. */
+bool dr_same_queue(const struct virtqueue *a, const struct virtqueue *b);
+
 /* Brings @dev from reset to FEATURES_OK with exactly @features; true if the device agrees. */
 bool dr_negotiate(struct virtio_dev *dev, uint64_t features);
 

@@ -272,7 +272,6 @@ struct view {
 
 static void look(struct fixture *f, struct view *v)
 {
-	memset(v, 0, sizeof(*v));
 	test_device_turn(f->td);
 	v->status = rd(f, R_STATUS);
 	v->isr = rd(f, R_ISR);
@@ -284,6 +283,20 @@ static void look(struct fixture *f, struct view *v)
 	v->resets = f->td->resets;
 	v->driver_features = f->td->dev.driver_features;
 	memcpy(v->queues, f->td->dev.queues, sizeof(v->queues));
+}
+
+static void assert_same(const struct view *a, const struct view *b)
+{
+	assert_int_equal(a->status, b->status);
+	assert_int_equal(a->isr, b->isr);
+	assert_int_equal(a->features, b->features);
+	assert_int_equal(a->selected, b->selected);
+	assert_int_equal(a->kicks, b->kicks);
+	assert_int_equal(a->config_writes, b->config_writes);
+	assert_int_equal(a->resets, b->resets);
+	assert_int_equal(a->driver_features, b->driver_features);
+	for (unsigned i = 0; i < TD_QUEUES; i++)
+		assert_true(dr_same_queue(&a->queues[i], &b->queues[i]));
 }
 
 /* Below config space only aligned words count: the rest reads as ones and changes nothing. */
@@ -314,7 +327,7 @@ static void test_threat_17_register_accesses_of_every_size(void **state)
 			}
 		}
 		look(f, &after);
-		assert_memory_equal(&before, &after, sizeof(before));
+		assert_same(&before, &after);
 	}
 }
 
@@ -355,7 +368,7 @@ static void test_threat_01_registers_after_activation(void **state)
 		start(f);
 		before = f->td->dev.queues[2];
 		wr(f, shut[i], 0x8000);
-		assert_memory_equal(&before, &f->td->dev.queues[2], sizeof(before));
+		assert_true(dr_same_queue(&before, &f->td->dev.queues[2]));
 		assert_int_equal(rd(f, R_STATUS), S_LIVE | VIRTIO_S_NEEDS_RESET);
 		assert_int_equal(rd(f, R_ISR), VIRTIO_ISR_CONFIG);
 		test_device_offer(f->td, 2, 0);
@@ -403,7 +416,7 @@ static void test_threat_02_queue_sel_and_notify(void **state)
 			wr(f, R_DEVICE_FEATURES_SEL, 0);
 			look(f, &after);
 			before.features = after.features = 0;
-			assert_memory_equal(&before, &after, sizeof(before));
+			assert_same(&before, &after);
 		}
 	}
 }

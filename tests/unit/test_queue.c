@@ -85,6 +85,7 @@ static void test_copy_in_and_out_of_a_chain(void **state)
 		{ QF_BUFFER + 0x3000, 4, true },
 	};
 	struct queue_fixture *f = *state;
+	static const char text[] = "abcdefgh";
 	char got[16], guest[8];
 
 	dr_store(f->mem, gpa(QF_BUFFER), "abc", 3);
@@ -97,7 +98,7 @@ static void test_copy_in_and_out_of_a_chain(void **state)
 
 			memset(got, '#', sizeof(got));
 			assert_int_equal(vq_chain_read(&f->chain, from, got, len), want);
-			assert_memory_equal(got, "abcdefgh" + (from < 8 ? from : 8), want);
+			assert_memory_equal(got, &text[from < 8 ? from : 8], want);
 			assert_int_equal(got[want], '#');
 		}
 	}

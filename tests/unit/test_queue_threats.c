@@ -27,8 +27,8 @@ static void expect_broken(struct queue_fixture *f, const char *why)
 	assert_true(f->vq.broken);
 	assert_string_equal(f->vq.why, why);
 	assert_int_equal(vq_pop(&f->vq, &f->chain), 0);
-	for (uint16_t head = 0; head < f->vq.num; head++)
-		vq_push(&f->vq, head, 0);
+	for (uint32_t head = 0; head < f->vq.num; head++)
+		vq_push(&f->vq, (uint16_t)head, 0);
 	vq_unpop(&f->vq);
 	assert_false(vq_should_signal(&f->vq));
 	assert_false(vq_enable_kick(&f->vq));
@@ -250,10 +250,10 @@ static void test_threat_07_loops(void **state)
 	static const char why[] = "descriptor chain longer than its table (a loop)";
 	struct queue_fixture *f = *state;
 
-	for (uint16_t len = 1; len <= QF_NUM; len++) {
+	for (unsigned len = 1; len <= QF_NUM; len++) {
 		for (uint32_t bytes = 0; bytes < 2; bytes++) {
 			queue_fixture_restart(f, QF_NUM, false, true);
-			for (uint16_t i = 0; i < len; i++) {
+			for (unsigned i = 0; i < len; i++) {
 				uint16_t next = (uint16_t)((i + 1) % len);
 
 				dr_desc(&f->ring, i, QF_BUFFER, bytes, DR_NEXT, next);
@@ -264,7 +264,7 @@ static void test_threat_07_loops(void **state)
 			expect_broken(f, why);
 
 			queue_fixture_restart(f, QF_NUM, false, true);
-			dr_desc(&f->ring, 0, QF_TABLE, 16U * len, DR_INDIRECT, 0);
+			dr_desc(&f->ring, 0, QF_TABLE, 16 * len, DR_INDIRECT, 0);
 			dr_offer(&f->ring, 0);
 			expect_broken(f, why);
 		}
