@@ -78,4 +78,4 @@ check-shell:
 	@for f in $(SHELL_SRCS); do \
 		case $$(head -n 1 $$f) in *bash*) bash -n $$f ;; *) dash -n $$f ;; esac || exit 1; done
 	@if command -v shellcheck >/dev/null; then shellcheck -S warning \
-		-e SC1090,SC1091,SC2034,SC2100,SC2154,SC2238 $(SHELL_SRCS); fi
+		-e SC1090,SC1091,SC2034,SC2100,SC2154,SC2217,SC2238 $(SHELL_SRCS); fi
