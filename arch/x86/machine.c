@@ -230,6 +230,24 @@ static int write_acpi(struct arch *arch, const struct arch_images *images, gpa_t
 	return x86_write_acpi(arch->config.mem, &config, rsdp);
 }
 
+/*
+ * The machine's firmware, all of it: the code at the reset vector of real mode (F000:FFF0), which
+ * pulses the reset line. Linux goes there to reboot when the FADT says that the hardware is
+ * reduced and there is no EFI (arch/x86/kernel/reboot.c: neither the FADT's reset register nor the
+ * keyboard controller is then tried). The ACPI tables end far below.
+ */
+static int write_reset_vector(struct guest_mem *mem)
+{
+	static const uint8_t code[] = {
+		0xb0, X86_I8042_RESET, /* mov al, 0xfe */
+		0xe6, X86_PORT_I8042,  /* out 0x64, al */
+		0xf4,		       /* hlt */
+		0xeb, 0xfd,	       /* jmp to the hlt */
+	};
+
+	return mem_load(mem, gpa(X86_ACPI_END - 16), code, sizeof(code));
+}
+
 int arch_load(struct arch *arch, const struct arch_images *images)
 {
 	struct guest_mem *mem = arch->config.mem;
@@ -252,6 +270,8 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 	}
 	if (!r)
 		r = write_acpi(arch, images, &rsdp);
+	if (!r)
+		r = write_reset_vector(mem);
 	if (!r)
 		r = x86_write_page_tables(mem);
 	if (!r)
