@@ -225,8 +225,7 @@ static bool config_fits(const struct x86_acpi_config *config)
 	    config->virtio_count > X86_ACPI_MAX_VIRTIO)
 		return false;
 	for (size_t i = 0; i < config->virtio_count; i++) {
-		if (!range_fits(config->virtio[i].base, config->virtio[i].size,
-				UINT64_C(1) << 32))
+		if (!range_fits(config->virtio[i].base, config->virtio[i].size, UINT64_C(1) << 32))
 			return false;
 	}
 	return true;

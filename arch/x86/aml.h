@@ -57,8 +57,8 @@ void aml_end(struct aml *a);
 void aml_resources_end(struct aml *a);
 
 /* Resource descriptors (6.4), to be used inside of aml_resources(). */
-void aml_memory32(struct aml *a, uint32_t base, uint32_t size);		/* Memory32Fixed, read-write */
-void aml_io(struct aml *a, uint16_t base, uint8_t count);		/* IO, 16-bit decode */
+void aml_memory32(struct aml *a, uint32_t base, uint32_t size); /* Memory32Fixed, read-write */
+void aml_io(struct aml *a, uint16_t base, uint8_t count);	/* IO, 16-bit decode */
 void aml_interrupt(struct aml *a, uint32_t gsi); /* consumer, edge, active high, exclusive */
 
 #endif

@@ -129,15 +129,16 @@ static int write_boot_params(struct guest_mem *mem, const struct x86_image *kern
 	return mem_load(mem, gpa(X86_ZERO_PAGE), bp, sizeof(bp));
 }
 
-static int write_cmdline(struct guest_mem *mem, const struct x86_image *kernel,
-			 const char *cmdline, uint64_t max)
+static int write_cmdline(struct guest_mem *mem, const struct x86_image *kernel, const char *cmdline,
+			 uint64_t max)
 {
 	size_t len = strlen(cmdline);
 
 	max = u64_min(max, X86_CMDLINE_MAX - 1);
 	if (len > max) {
-		diag_error("kernel %s: the command line has %zu bytes, this kernel takes at most %" PRIu64,
-			   kernel->name, len, max);
+		diag_error(
+			"kernel %s: the command line has %zu bytes, this kernel takes at most %" PRIu64,
+			kernel->name, len, max);
 		return -ENOSPC;
 	}
 	return mem_load(mem, gpa(X86_CMDLINE), cmdline, len + 1);

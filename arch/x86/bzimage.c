@@ -34,7 +34,7 @@ enum {
 	HDR_MIN_END = 0x264, /* what protocol 2.12 has for certain */
 	HDR_MAX_END = 0x290, /* boot_params has room to here */
 	BOOT_FLAG = 0xaa55,
-	LOADED_HIGH = 1,  /* of loadflags */
+	LOADED_HIGH = 1,   /* of loadflags */
 	XLF_KERNEL_64 = 1, /* of xloadflags */
 	VERSION_MIN = 0x20c,
 	ENTRY_64 = 0x200, /* from the start of the protected-mode kernel */
@@ -45,7 +45,8 @@ enum {
 
 bool x86_is_bzimage(const struct x86_image *kernel)
 {
-	return kernel->size >= HDR_VERSION && le16_load(kernel->data + HDR_BOOT_FLAG) == BOOT_FLAG &&
+	return kernel->size >= HDR_VERSION &&
+	       le16_load(kernel->data + HDR_BOOT_FLAG) == BOOT_FLAG &&
 	       !memcmp(kernel->data + HDR_MAGIC, "HdrS", 4);
 }
 
@@ -72,8 +73,8 @@ static int judge_place(const struct x86_image *kernel, struct x86_bzimage *bz)
 	/* The kernel aligns itself up; so what it would skip is not used to begin with. */
 	if (relocatable && !u64_align_up(load, alignment, &load))
 		return bad(kernel, "the load address in the header is beyond all memory");
-	if (load < X86_IMAGE_MIN || !u64_add(load, need, &end) ||
-	    !u64_align_up(end, PAGE, &end) || end > X86_RAM_LOW_END) {
+	if (load < X86_IMAGE_MIN || !u64_add(load, need, &end) || !u64_align_up(end, PAGE, &end) ||
+	    end > X86_RAM_LOW_END) {
 		diag_error("kernel %s: the header asks for 0x%" PRIx64 " bytes at 0x%" PRIx64
 			   "; kernels can have 0x%" PRIx64 " to 0x%" PRIx64,
 			   kernel->name, need, load, X86_IMAGE_MIN, X86_RAM_LOW_END);
@@ -97,8 +98,9 @@ int x86_bzimage_judge(const struct x86_image *kernel, struct x86_bzimage *bz)
 	}
 	version = le16_load(h + HDR_VERSION);
 	if (version < VERSION_MIN) {
-		diag_error("kernel %s: boot protocol %u.%02u is too old; 2.12 (Linux 3.8) is needed",
-			   kernel->name, version >> 8, version & 0xff);
+		diag_error(
+			"kernel %s: boot protocol %u.%02u is too old; 2.12 (Linux 3.8) is needed",
+			kernel->name, version >> 8, version & 0xff);
 		return -ENOEXEC;
 	}
 	if (!(le16_load(h + HDR_XLOADFLAGS) & XLF_KERNEL_64))
@@ -138,8 +140,8 @@ int x86_load_bzimage(struct guest_mem *mem, const struct x86_image *kernel, stru
 	if (r)
 		return r;
 	if (!x86_ram_for_image(mem, bz.load, bz.end - bz.load)) {
-		diag_error("kernel %s: it needs RAM to %" PRIu64 " MiB to start, the guest has %" PRIu64
-			   " MiB; give it more memory",
+		diag_error("kernel %s: it needs RAM to %" PRIu64
+			   " MiB to start, the guest has %" PRIu64 " MiB; give it more memory",
 			   kernel->name, (bz.end + (1 << 20) - 1) >> 20,
 			   x86_low_ram_end(mem) >> 20);
 		return -ENOSPC;

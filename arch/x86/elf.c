@@ -80,8 +80,8 @@ static int refuse_machine(const struct x86_image *kernel, unsigned machine)
 		unsigned machine;
 		const char *name;
 	} known[] = {
-		{ 3, "i386" },	{ 8, "mips" },	  { 21, "ppc64" },  { 22, "s390" },
-		{ 40, "arm" },	{ 183, "arm64" }, { 243, "riscv" }, { 258, "loongarch" },
+		{ 3, "i386" }, { 8, "mips" },	 { 21, "ppc64" },  { 22, "s390" },
+		{ 40, "arm" }, { 183, "arm64" }, { 243, "riscv" }, { 258, "loongarch" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {

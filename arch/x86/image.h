@@ -9,13 +9,13 @@
 
 /* A bzImage's header, judged (boot.rst, "The real-mode kernel header"). */
 struct x86_bzimage {
-	uint64_t offset;      /* of the protected-mode kernel in the file, bytes */
-	uint64_t size;	      /* its bytes, all of them in the file */
-	uint64_t load;	      /* the address that it is loaded to */
-	uint64_t end;	      /* the first address that the kernel does not need before it knows RAM */
+	uint64_t offset; /* of the protected-mode kernel in the file, bytes */
+	uint64_t size;	 /* its bytes, all of them in the file */
+	uint64_t load;	 /* the address that it is loaded to */
+	uint64_t end;	 /* the first address that the kernel does not need before it knows RAM */
 	uint64_t initrd_max;  /* the highest address that an initrd's byte may have */
 	uint32_t cmdline_max; /* bytes of command line, without NUL */
-	size_t header_end;    /* the file's setup header is [0x1f1, header_end), within boot_params */
+	size_t header_end; /* the file's setup header is [0x1f1, header_end), within boot_params */
 };
 
 /* Whether the file has the marks of a bzImage. Says nothing. */

@@ -21,31 +21,31 @@
 
 /* RAM: from 0 to at most X86_RAM_LOW_END, the rest from X86_RAM_HIGH. Bytes. */
 #define X86_RAM_LOW_END UINT64_C(0xc0000000)
-#define X86_RAM_HIGH UINT64_C(0x100000000)
+#define X86_RAM_HIGH	UINT64_C(0x100000000)
 
 /* What the loaders write below 1 MiB. Images may load at X86_IMAGE_MIN or above only. */
-#define X86_GDT UINT64_C(0x6000)
-#define X86_PVH_INFO UINT64_C(0x6100)
+#define X86_GDT		 UINT64_C(0x6000)
+#define X86_PVH_INFO	 UINT64_C(0x6100)
 #define X86_PVH_INFO_END UINT64_C(0x7000)
-#define X86_ZERO_PAGE UINT64_C(0x7000)
-#define X86_PML4 UINT64_C(0x9000)
-#define X86_PDPT UINT64_C(0xa000)
-#define X86_PAGE_DIRS UINT64_C(0xb000) /* four pages, one for each GiB */
-#define X86_CMDLINE UINT64_C(0x20000)
-#define X86_CMDLINE_MAX UINT64_C(0x10000) /* bytes, the NUL included */
-#define X86_EBDA UINT64_C(0x9fc00)	  /* RAM that the guest may use ends here ... */
-#define X86_ACPI UINT64_C(0xe0000)
-#define X86_ACPI_END UINT64_C(0x100000)
-#define X86_IMAGE_MIN UINT64_C(0x100000) /* ... and goes on here */
+#define X86_ZERO_PAGE	 UINT64_C(0x7000)
+#define X86_PML4	 UINT64_C(0x9000)
+#define X86_PDPT	 UINT64_C(0xa000)
+#define X86_PAGE_DIRS	 UINT64_C(0xb000) /* four pages, one for each GiB */
+#define X86_CMDLINE	 UINT64_C(0x20000)
+#define X86_CMDLINE_MAX	 UINT64_C(0x10000) /* bytes, the NUL included */
+#define X86_EBDA	 UINT64_C(0x9fc00) /* RAM that the guest may use ends here ... */
+#define X86_ACPI	 UINT64_C(0xe0000)
+#define X86_ACPI_END	 UINT64_C(0x100000)
+#define X86_IMAGE_MIN	 UINT64_C(0x100000) /* ... and goes on here */
 
 /* The GDT of the boot CPU (X86_GDT): flat segments from 0 to 4 GiB, and a TSS at 0. */
 enum x86_selector {
-	X86_SEL_CODE32 = 0x08,	/* 32-bit code, for the PVH entry */
-	X86_SEL_CODE64 = 0x10,	/* 64-bit code: __BOOT_CS of the Linux boot protocol */
-	X86_SEL_DATA = 0x18,	/* data: __BOOT_DS */
-	X86_SEL_TSS = 0x20,	/* a busy TSS, 16 bytes; only there to be loaded */
-	X86_GDT_LIMIT = 0x2f,	/* the last byte of the GDT */
-	X86_TSS_LIMIT = 0x67,	/* the last byte of a TSS */
+	X86_SEL_CODE32 = 0x08, /* 32-bit code, for the PVH entry */
+	X86_SEL_CODE64 = 0x10, /* 64-bit code: __BOOT_CS of the Linux boot protocol */
+	X86_SEL_DATA = 0x18,   /* data: __BOOT_DS */
+	X86_SEL_TSS = 0x20,    /* a busy TSS, 16 bytes; only there to be loaded */
+	X86_GDT_LIMIT = 0x2f,  /* the last byte of the GDT */
+	X86_TSS_LIMIT = 0x67,  /* the last byte of a TSS */
 };
 
 /* The virtio-mmio windows. */
@@ -57,7 +57,7 @@ enum {
 
 /* Interrupt controllers, where KVM's own models have them. */
 #define X86_IOAPIC UINT64_C(0xfec00000)
-#define X86_LAPIC UINT64_C(0xfee00000)
+#define X86_LAPIC  UINT64_C(0xfee00000)
 enum {
 	X86_IOAPIC_ID = 0,
 	X86_IOAPIC_PINS = 24,
@@ -65,9 +65,9 @@ enum {
 
 /* Ports. */
 enum x86_port {
-	X86_PORT_I8042 = 0x64,	      /* read: 0; write of X86_I8042_RESET: the guest resets */
-	X86_PORT_COM1 = 0x3f8,	      /* eight ports */
-	X86_PORT_EXIT = 0x500,	      /* write of S: the run ends with status S & 0xff */
+	X86_PORT_I8042 = 0x64,		/* read: 0; write of X86_I8042_RESET: the guest resets */
+	X86_PORT_COM1 = 0x3f8,		/* eight ports */
+	X86_PORT_EXIT = 0x500,		/* write of S: the run ends with status S & 0xff */
 	X86_PORT_SLEEP_CONTROL = 0x600, /* ACPI 4.8.3.7; write of X86_SLEEP_S5: power off */
 	X86_PORT_SLEEP_STATUS = 0x601,
 };

@@ -129,7 +129,8 @@ int x86_place_initrd(const struct guest_mem *mem, const struct x86_image *kernel
 		diag_error("initrd: %" PRIu64 " KiB do not fit between the kernel's end at %" PRIu64
 			   " MiB and %" PRIu64 " MiB (room for %" PRIu64 " KiB); give the guest "
 			   "more memory",
-			   (size >> 10) + (size % 1024 != 0), boot->end >> 20, top >> 20, room >> 10);
+			   (size >> 10) + (size % 1024 != 0), boot->end >> 20, top >> 20,
+			   room >> 10);
 		return -ENOSPC;
 	}
 	*at = gpa(start);

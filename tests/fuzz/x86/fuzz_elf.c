@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint8_t start[] = { 0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0,
+	static const uint8_t start[] = { 0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0,  0,
 					 0,    0,   0,	 0,   0, 0, 2, 0, 62, 0 };
 	uint8_t *copy = malloc(size ? size : 1);
 

@@ -27,7 +27,9 @@ static inline void require(bool holds)
 /* Below 1 MiB nothing is written by a loader: a page that would show it. */
 static inline void require_low_untouched(const struct guest_mem *mem)
 {
-	static const uint64_t ours[] = { 0, X86_GDT, X86_ZERO_PAGE, X86_PML4, X86_CMDLINE, X86_ACPI };
+	static const uint64_t ours[] = {
+		0, X86_GDT, X86_ZERO_PAGE, X86_PML4, X86_CMDLINE, X86_ACPI
+	};
 	uint8_t page[4096];
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
@@ -55,8 +57,8 @@ static inline void describe(struct guest_mem *mem, const struct x86_image *image
 	cmdline[cmdline_len] = '\0';
 	r = x86_write_boot_data(mem, image, boot, cmdline, initrd, initrd_size, gpa(X86_ACPI));
 	require(!r || r == -ENOSPC);
-	require(r || (boot->entry == X86_ENTRY_PVH ? boot->rbx == X86_PVH_INFO :
-						     boot->rsi == X86_ZERO_PAGE));
+	require(r || (boot->entry == X86_ENTRY_PVH ? boot->rbx == X86_PVH_INFO
+						   : boot->rsi == X86_ZERO_PAGE));
 }
 
 static inline void load_any(const uint8_t *data, size_t size)

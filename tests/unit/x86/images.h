@@ -21,13 +21,13 @@
 
 enum {
 	MIB = 1 << 20,
-	BZ_SETUP = 1024,      /* boot sector and one setup sector */
-	BZ_PAYLOAD = 8192,    /* a multiple of 16 */
+	BZ_SETUP = 1024,   /* boot sector and one setup sector */
+	BZ_PAYLOAD = 8192, /* a multiple of 16 */
 	BZ_SIZE = BZ_SETUP + BZ_PAYLOAD,
 	BZ_LOAD = 16 * MIB,
 	BZ_INIT_SIZE = 4 * MIB,
 	ELF_SIZE = 0x4000,
-	ELF_CODE = 0x1000,    /* offset of the first segment */
+	ELF_CODE = 0x1000, /* offset of the first segment */
 	ELF_DATA = 0x2000,
 	ELF_NOTES = 0x3000,
 	ELF_PHDRS = 64,
@@ -205,8 +205,15 @@ static inline void expect_refused(struct x86_image image, uint64_t ram_size, int
 	assert_string_equal(out.text + sizeof(start) - 1, words);
 }
 
-static inline void assert_guest_bytes(const struct guest_mem *mem, uint64_t at, const void *expected,
-				      size_t len)
+/* Loads an image that is right. */
+static inline void load(struct guest_mem *mem, struct x86_image image, struct x86_boot *boot)
+{
+	memset(boot, 0, sizeof(*boot));
+	assert_int_equal(x86_load_kernel(mem, &image, boot), 0);
+}
+
+static inline void assert_guest_bytes(const struct guest_mem *mem, uint64_t at,
+				      const void *expected, size_t len)
 {
 	uint8_t *got = (uint8_t *)malloc(len);
 

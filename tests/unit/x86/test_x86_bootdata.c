@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arch/x86/bootparams.c, pvh.c, tables.c, and the initrd's place: what a kernel finds in memory when
- * it starts.
+ * arch/x86/bootparams.c, pvh.c, tables.c: what a kernel finds in memory when it starts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,12 +98,6 @@ static void test_e820_tiny(void **state)
 	assert_e820(&map[0], 0, 0x9fc00, X86_E820_RAM);
 	assert_e820(&map[1], 0x9fc00, 0xa0000, X86_E820_RESERVED);
 	mem_destroy(mem);
-}
-
-static void load(struct guest_mem *mem, struct x86_image image, struct x86_boot *boot)
-{
-	memset(boot, 0, sizeof(*boot));
-	assert_int_equal(x86_load_kernel(mem, &image, boot), 0);
 }
 
 static void test_boot_params_of_bzimage(void **state)
@@ -261,7 +254,8 @@ static void write_line(void *arg)
 
 	memset(cmdline, 'x', line->len);
 	load(mem, line->image, &boot);
-	if (x86_write_boot_data(mem, &line->image, &boot, cmdline, gpa(0), 0, gpa(0)) != line->expect)
+	if (x86_write_boot_data(mem, &line->image, &boot, cmdline, gpa(0), 0, gpa(0)) !=
+	    line->expect)
 		_exit(9);
 	if (mem_read(mem, gpa(X86_CMDLINE + line->len - 1), after, 2))
 		_exit(8);
@@ -284,10 +278,11 @@ static void expect_line(struct x86_image image, size_t max)
 	line.expect = -ENOSPC;
 	capture_child(&out, write_line, &line);
 	assert_int_equal(out.status, 0);
-	(void)snprintf(words, sizeof(words),
-		       "hvrun: kernel vmlinuz: the command line has %zu bytes, this kernel takes at "
-		       "most %zu\n",
-		       max + 1, max);
+	(void)snprintf(
+		words, sizeof(words),
+		"hvrun: kernel vmlinuz: the command line has %zu bytes, this kernel takes at "
+		"most %zu\n",
+		max + 1, max);
 	assert_string_equal(out.text, words);
 }
 
@@ -303,106 +298,6 @@ static void test_threat_33_cmdline_length(void **state)
 	expect_line(image, X86_CMDLINE_MAX - 1);
 	expect_line(elf(), 2047);
 	expect_line(pvh_elf(MIB), 2047);
-}
-
-static void assert_initrd(struct guest_mem *mem, struct x86_image image, uint64_t size,
-			  uint64_t expect)
-{
-	struct x86_boot boot;
-	gpa_t at = gpa(1);
-
-	load(mem, image, &boot);
-	assert_int_equal(x86_place_initrd(mem, &image, &boot, size, &at), 0);
-	assert_int_equal(at.v, expect);
-}
-
-static void test_initrd_place(void **state)
-{
-	struct guest_mem *mem = ram(64 * MIB);
-
-	(void)state;
-	assert_initrd(mem, bzimage(), 0, 0);
-	assert_initrd(mem, bzimage(), 1, 64 * MIB - 4096);
-	assert_initrd(mem, bzimage(), 4096, 64 * MIB - 4096);
-	assert_initrd(mem, bzimage(), 4097, 64 * MIB - 8192);
-	/* down to the end of what the kernel needs, and no further */
-	assert_initrd(mem, bzimage(), 44 * MIB, 20 * MIB);
-	assert_initrd(mem, elf(), 61 * MIB, 3 * MIB);
-	assert_initrd(mem, pvh_elf(MIB), 16, 64 * MIB - 4096);
-	mem_destroy(mem);
-
-	/* The kernel's own limit, which need not be at the end of a page. */
-	mem = ram(64 * MIB);
-	{
-		struct x86_image image = bzimage();
-
-		le32_store(image_bytes + 0x22c, 0x2ffffff);
-		assert_initrd(mem, image, 4096, 0x2fff000);
-		le32_store(image_bytes + 0x22c, 0x2fff7ff);
-		assert_initrd(mem, image, 0x800, 0x2fff000);
-		assert_initrd(mem, image, 0x801, 0x2ffe000);
-	}
-	mem_destroy(mem);
-}
-
-/* RAM above what initrd_addr_max or 3 GiB allow is not used. */
-static void test_initrd_below_the_limits(void **state)
-{
-	struct guest_mem *mem = ram(X86_RAM_LOW_END);
-	struct x86_image image = bzimage();
-
-	(void)state;
-	assert_int_equal(mem_add(mem, gpa(X86_RAM_HIGH), GIB, MEM_RAM), 0);
-	assert_initrd(mem, image, 4096, 0x7ffff000);
-	le32_store(image_bytes + 0x22c, UINT32_MAX);
-	assert_initrd(mem, image, 4096, X86_RAM_LOW_END - 4096);
-	assert_initrd(mem, elf(), 4096, 0x7ffff000);
-	mem_destroy(mem);
-}
-
-struct placing {
-	struct x86_image image;
-	uint64_t size;
-};
-
-static void place_initrd(void *arg)
-{
-	const struct placing *placing = (const struct placing *)arg;
-	struct guest_mem *mem = ram(64 * MIB);
-	struct x86_boot boot;
-	gpa_t at;
-
-	load(mem, placing->image, &boot);
-	if (x86_place_initrd(mem, &placing->image, &boot, placing->size, &at) != -ENOSPC)
-		_exit(9);
-	mem_destroy(mem);
-}
-
-static void expect_no_place(struct x86_image image, uint64_t size, const char *words)
-{
-	struct placing placing = { .image = image, .size = size };
-	struct captured out;
-
-	capture_child(&out, place_initrd, &placing);
-	assert_int_equal(out.status, 0);
-	assert_string_equal(out.text, words);
-}
-
-static void test_threat_33_initrd_too_big(void **state)
-{
-	struct x86_image image = bzimage();
-
-	(void)state;
-	expect_no_place(image, 44 * MIB + 1,
-			"hvrun: initrd: 45057 KiB do not fit between the kernel's end at 20 MiB and "
-			"64 MiB (room for 45056 KiB); give the guest more memory\n");
-	expect_no_place(image, UINT64_MAX,
-			"hvrun: initrd: 18014398509481984 KiB do not fit between the kernel's end "
-			"at 20 MiB and 64 MiB (room for 45056 KiB); give the guest more memory\n");
-	le32_store(image_bytes + 0x22c, 0); /* a limit below the kernel */
-	expect_no_place(image, 1,
-			"hvrun: initrd: 1 KiB do not fit between the kernel's end at 20 MiB and 0 "
-			"MiB (room for 0 KiB); give the guest more memory\n");
 }
 
 /* Walks the tables as the processor does. */
@@ -424,8 +319,8 @@ static uint64_t translate(const struct guest_mem *mem, uint64_t address)
 static void test_page_tables(void **state)
 {
 	static const uint64_t addresses[] = {
-		0, 0x7000, 0x1fffff, 0x200000, BZ_LOAD + 0x200, GIB - 1, GIB, 3 * GIB, 0xfee00000,
-		4 * GIB - 1,
+		0,	 0x7000, 0x1fffff, 0x200000,   BZ_LOAD + 0x200,
+		GIB - 1, GIB,	 3 * GIB,  0xfee00000, 4 * GIB - 1,
 	};
 	struct guest_mem *mem = ram(2 * MIB);
 	uint64_t entry;
@@ -464,8 +359,9 @@ static void test_gdt(void **state)
 /* The windows and lines that guests are told of elsewhere, too (guests/x86/platform.c). */
 static void test_layout(void **state)
 {
-	static const unsigned gsis[] = { 5,  6,	 7,  10, 11, 14, 15, 16,
-					 17, 18, 19, 20, 21, 22, 23, 12 };
+	static const unsigned gsis[] = {
+		5, 6, 7, 10, 11, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 12
+	};
 
 	(void)state;
 	for (unsigned i = 0; i < X86_VIRTIO_WINDOWS; i++) {
@@ -504,9 +400,6 @@ int main(void)
 		cmocka_unit_test(test_boot_params_of_elf),
 		cmocka_unit_test(test_pvh_info),
 		cmocka_unit_test(test_threat_33_cmdline_length),
-		cmocka_unit_test(test_initrd_place),
-		cmocka_unit_test(test_initrd_below_the_limits),
-		cmocka_unit_test(test_threat_33_initrd_too_big),
 		cmocka_unit_test(test_page_tables),
 		cmocka_unit_test(test_gdt),
 		cmocka_unit_test(test_layout),

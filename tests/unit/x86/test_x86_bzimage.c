@@ -100,8 +100,9 @@ static void test_ram_edge(void **state)
 	(void)state;
 	assert_int_equal(x86_load_kernel(mem, &image, &boot), 0);
 	mem_destroy(mem);
-	expect_refused(image, BZ_LOAD + BZ_INIT_SIZE - 4096, -ENOSPC,
-		       "it needs RAM to 20 MiB to start, the guest has 19 MiB; give it more memory");
+	expect_refused(
+		image, BZ_LOAD + BZ_INIT_SIZE - 4096, -ENOSPC,
+		"it needs RAM to 20 MiB to start, the guest has 19 MiB; give it more memory");
 }
 
 static void test_refused(void **state)
@@ -112,8 +113,7 @@ static void test_refused(void **state)
 		uint64_t value;
 		const char *words;
 	} cases[] = {
-		{ 0x206, 2, 0x20b,
-		  "boot protocol 2.11 is too old; 2.12 (Linux 3.8) is needed" },
+		{ 0x206, 2, 0x20b, "boot protocol 2.11 is too old; 2.12 (Linux 3.8) is needed" },
 		{ 0x236, 2, 0x7e, "this is a 32-bit kernel; this hvrun runs x86-64 guests" },
 		{ 0x211, 1, 0, "this is a zImage, loaded low; a bzImage is needed" },
 		{ 0x1f4, 4, BZ_PAYLOAD / 16 + 1,
@@ -185,7 +185,8 @@ static void load_cut_files(void *arg)
 	(void)arg;
 	be_quiet();
 	for (size_t size = 0; size < BZ_SIZE; size += size < 0x300 ? 1 : 97) {
-		uint8_t *copy = (uint8_t *)malloc(size ? size : 1); /* ASan sees every byte too far */
+		uint8_t *copy =
+			(uint8_t *)malloc(size ? size : 1); /* ASan sees every byte too far */
 		struct x86_image image = { .data = copy, .size = size, .name = "cut" };
 
 		if (!copy)

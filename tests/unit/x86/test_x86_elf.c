@@ -129,8 +129,7 @@ static void test_refused_headers(void **state)
 		  "truncated: its program headers lie beyond the file's end" },
 		{ 32, 8, UINT64_MAX - 50,
 		  "truncated: its program headers lie beyond the file's end" },
-		{ 24, 8, 0,
-		  "the entry 0x0 lies in no segment (it has to be a physical address)" },
+		{ 24, 8, 0, "the entry 0x0 lies in no segment (it has to be a physical address)" },
 		{ 24, 8, UINT64_C(0xffffffff80100100),
 		  "the entry 0xffffffff80100100 lies in no segment (it has to be a physical "
 		  "address)" },
@@ -294,12 +293,10 @@ static void test_threat_09_note_sizes_and_align(void **state)
 	}
 	image = pvh_elf(MIB + 0x40);
 	le64_store(phdr(2) + 32, UINT64_MAX);
-	expect_refused(image, 64 * MIB, -ENOEXEC,
-		       "truncated: its notes lie beyond the file's end");
+	expect_refused(image, 64 * MIB, -ENOEXEC, "truncated: its notes lie beyond the file's end");
 	image = pvh_elf(MIB + 0x40);
 	le64_store(phdr(2) + 8, UINT64_MAX);
-	expect_refused(image, 64 * MIB, -ENOEXEC,
-		       "truncated: its notes lie beyond the file's end");
+	expect_refused(image, 64 * MIB, -ENOEXEC, "truncated: its notes lie beyond the file's end");
 }
 
 /* A big file of empty notes, named by every program header: an end in no time. */
