@@ -99,7 +99,7 @@ static void look_at_kind(struct findings *findings)
 	       cpu_has(cpuinfo, " hypervisor ") ? "; the host is itself a guest" : "");
 	if (kind == HOST_PVM)
 		findings->no_stock = "a PVM host emulates kernel code and lacks instructions that "
-				     "stock kernels use; `make boot` runs one in QEMU instead";
+				     "stock kernels use";
 }
 
 static void look_at_needs(const struct kvm *kvm, const struct kvm_need *need,
@@ -206,14 +206,16 @@ static void look_at_memory(void)
 		printf("memory: %" PRIu64 " MiB available for guests\n", kib / 1024);
 }
 
+/* "yes", or "no: " and why not. */
+static void say_verdict(const char *what, const char *why_not)
+{
+	printf("%s: %s%s\n", what, why_not ? "no: " : "yes", why_not ? why_not : "");
+}
+
 static void say_what_runs(const struct findings *findings)
 {
-	const char *no_stock = findings->no_kvm ? findings->no_kvm : findings->no_stock;
-
-	printf("bare-metal-guests: %s%s%s\n", findings->no_kvm ? "no (" : "yes",
-	       findings->no_kvm ? findings->no_kvm : "", findings->no_kvm ? ")" : "");
-	printf("stock-guests: %s%s%s\n", no_stock ? "no (" : "yes", no_stock ? no_stock : "",
-	       no_stock ? ")" : "");
+	say_verdict("bare-metal-guests", findings->no_kvm);
+	say_verdict("stock-guests", findings->no_kvm ? findings->no_kvm : findings->no_stock);
 }
 
 int doctor_run(void)
