@@ -142,7 +142,8 @@ rig_guest_initrd() {
 
 # One of the small static programs of this folder, built for this rig's architecture.
 rig_program() {
-	rig_p_out=$rig_dir/$1
+	rig_p_out=$rig_dir/bin/$1
+	mkdir -p "$rig_dir/bin"
 	if ! rig_fresh "$rig_p_out" "tests/rig/$1.c"; then
 		"$rig_cc" -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -static -s -o "$rig_p_out" \
 			"tests/rig/$1.c" || return 1

@@ -44,7 +44,7 @@ check discard blk discard /dev/vdc 0 4194304
 check zero blk zero /dev/vdc 4194304 2097152
 check discard-reads sh -c 'dd if=/dev/vdc bs=1M count=6 iflag=direct 2>/dev/null | tr -d "\0" |
 	wc -c | grep -qx 0'
-check discard-rest is "$(dd if=/dev/vdc bs=1M skip=6 count=2 2>/dev/null | head -c 5)" fill
+check discard-rest is "$(dd if=/dev/vdc bs=1M skip=6 count=2 2>/dev/null | tr -d '\0' | wc -c)" 2097152
 check direct-reads blk reads /dev/vda 256 4096
 sync
 
