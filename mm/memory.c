@@ -26,7 +26,7 @@
 
 #include "base/checked.h"
 
-static const uint64_t huge_page = 2 * 1024 * 1024;
+static const uint64_t huge_page = 0x200000; /* 2 MiB */
 static const uint64_t small_page = 4096;
 
 struct guest_mem {

@@ -164,7 +164,7 @@ static void make_ports(struct fuzz *f, unsigned int shift)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz f = { .at = data, .left = size, .often = 40000 };
+	struct fuzz f = { .at = data, .left = size, .often = 18000 };
 	struct serial_counters first, second;
 
 	make_ports(&f, next(&f) & 3);
