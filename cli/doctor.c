@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -187,7 +187,6 @@ static void look_at_memory(void)
 	char text[4096];
 	const char *choice;
 	const char *available;
-	uint64_t kib = 0;
 
 	read_small("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
 	choice = strchr(text, '[');
@@ -202,8 +201,9 @@ static void look_at_memory(void)
 
 	read_small("/proc/meminfo", text, sizeof(text));
 	available = strstr(text, "MemAvailable:");
-	if (available && sscanf(available, "MemAvailable: %" SCNu64, &kib) == 1)
-		printf("memory: %" PRIu64 " MiB available for guests\n", kib / 1024);
+	if (available)
+		printf("memory: %llu MiB available for guests\n",
+		       strtoull(available + strlen("MemAvailable:"), NULL, 10) / 1024);
 }
 
 /* "yes", or "no: " and why not. */

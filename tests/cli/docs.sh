@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The documents: links and files that they name exist, options are those of --help, the device of
+# adding-a-device.md compiles.
+. "$TEST_TOP/tests/lib/sh.sh"
+cd "$TEST_TOP" || exit 1
+
+gone=
+for doc in README.md docs/*.md; do
+	for link in $(grep -oE '\]\([^)#:]+\)' "$doc" | tr -d ']()'); do
+		[ -e "$(dirname "$doc")/$link" ] || gone="$gone $doc:$link"
+	done
+done
+if [ -z "$gone" ]; then ok 'links lead somewhere'; else not_ok 'links lead somewhere' "$gone"; fi
+
+# Files named with their folder: vm/vm.c, tests/run, ...
+gone=
+for doc in README.md docs/README.md docs/architecture.md docs/security.md; do
+	for file in $(grep -oE '\b(base|mm|hw|virtio|cpu|arch|vm|cli|tests|tools|docs|guests)/[a-zA-Z0-9_./-]+\.(c|h|sh|md|1)\b' "$doc"); do
+		[ -e "$file" ] || gone="$gone $doc:$file"
+	done
+done
+if [ -z "$gone" ]; then ok 'files that are named exist'; else not_ok 'files that are named exist' "$gone"; fi
+
+missing=
+for doc in docs/*.md docs/*/*.md; do
+	[ -e "$doc" ] && [ "$doc" != docs/README.md ] || continue
+	grep -qF "(${doc#docs/})" docs/README.md || missing="$missing $doc"
+done
+if [ -z "$missing" ]; then ok 'docs/README.md lists every document'; else not_ok 'docs/README.md lists every document' "$missing"; fi
+
+# The README's table has the options of --help, except the ones about help itself.
+"$HVRUN" --help | grep -oE -- '--[a-z-]+' | grep -vE -- '^--(help|version|verbose|quiet)$' | sort -u >"$TMPDIR/help"
+sed -n '/^| option/,/^$/p' README.md | grep -oE -- '--[a-z][a-z-]+' | sort -u >"$TMPDIR/readme"
+if d=$(diff "$TMPDIR/help" "$TMPDIR/readme"); then ok 'the options of the README'; else not_ok 'the options of the README' "$(tr '\n' '|' <<<"$d")"; fi
+
+# The example of adding-a-device.md: block 1 is virtio/count.c, block 2 goes into virtio/devices.h.
+block() { awk -v n="$1" '/^```c$/ { i++; on = 1; next } /^```$/ { on = 0 } on && i == n' docs/adding-a-device.md; }
+mkdir -p "$TMPDIR/virtio"
+block 1 >"$TMPDIR/virtio/count.c"
+{ sed '$d' virtio/devices.h; block 2; echo '#endif'; } >"$TMPDIR/virtio/devices.h"
+if "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -DHVRUN_DEBUG=0 -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes \
+	-Werror -I"$TMPDIR" -I. -c -o "$TMPDIR/count.o" "$TMPDIR/virtio/count.c" 2>"$TMPDIR/cc"; then
+	ok 'the device of adding-a-device.md compiles'
+else
+	not_ok 'the device of adding-a-device.md compiles' "$(grep -m 1 error "$TMPDIR/cc")"
+fi
