@@ -56,7 +56,7 @@ enum {
 };
 
 _Static_assert((int)X86_ACPI_MAX_CPUS <= 1024 && (int)X86_ACPI_MAX_VIRTIO <= 256,
-	       "X86_ACPI_END - X86_ACPI has been found to hold so many, by test");
+	       "X86_RESET_PAGE - X86_ACPI has been found to hold so many, by test");
 
 /* Where tables go: a buffer of ours that mirrors the guest's memory from X86_ACPI. */
 static uint64_t address_of(size_t offset)
@@ -233,7 +233,7 @@ static bool config_fits(const struct x86_acpi_config *config)
 
 int x86_write_acpi(struct guest_mem *mem, const struct x86_acpi_config *config, gpa_t *rsdp)
 {
-	size_t dsdt, fadt, madt, xsdt, room = X86_ACPI_END - X86_ACPI;
+	size_t dsdt, fadt, madt, xsdt, room = X86_RESET_PAGE - X86_ACPI;
 	struct aml a;
 	uint8_t *buf;
 	int r;

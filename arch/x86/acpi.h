@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ACPI tables that tell a guest of its machine: RSDP, XSDT, FADT (hardware reduced), MADT, DSDT
- * (ACPI 6.3). They lie in X86_ACPI..X86_ACPI_END, which the e820 map marks as ACPI's.
+ * (ACPI 6.3). They lie in X86_ACPI..X86_RESET_PAGE, which the e820 map marks as ACPI's.
  */
 #ifndef ARCH_X86_ACPI_H
 #define ARCH_X86_ACPI_H

@@ -59,9 +59,8 @@ size_t x86_e820(const struct guest_mem *mem, struct x86_e820_entry map[X86_E820_
 		uint64_t end;
 		enum x86_e820_type type;
 	} areas[] = {
-		{ X86_EBDA, X86_E820_RAM },
-		{ X86_ACPI, X86_E820_RESERVED },
-		{ X86_ACPI_END, X86_E820_ACPI },
+		{ X86_EBDA, X86_E820_RAM },	   { X86_ACPI, X86_E820_RESERVED },
+		{ X86_RESET_PAGE, X86_E820_ACPI }, { X86_ACPI_END, X86_E820_RESERVED },
 		{ UINT64_MAX, X86_E820_RAM },
 	};
 	size_t regions, count = 0;

@@ -9,7 +9,7 @@
  *	0x00009000  page tables: PML4, PDPT, four page directories, to 0xefff
  *	0x00020000  command line, at most 64 KiB
  *	0x0009fc00  end of low RAM (e820); reserved to 0xe0000
- *	0x000e0000  ACPI tables, to 1 MiB
+ *	0x000e0000  ACPI tables, to 0xff000; then reserved, with the reset vector at 0xffff0
  *	0x00100000  RAM for the kernel and the initrd, to the end of RAM or 3 GiB
  *	0xc0000000  virtio-mmio windows, 16 of 4 KiB; nothing else but the APICs up to 4 GiB
  *	0x100000000 the RAM that found no place below 3 GiB
@@ -35,6 +35,7 @@
 #define X86_CMDLINE_MAX	 UINT64_C(0x10000) /* bytes, the NUL included */
 #define X86_EBDA	 UINT64_C(0x9fc00) /* RAM that the guest may use ends here ... */
 #define X86_ACPI	 UINT64_C(0xe0000)
+#define X86_RESET_PAGE	 UINT64_C(0xff000) /* the tables end here at the latest */
 #define X86_ACPI_END	 UINT64_C(0x100000)
 #define X86_IMAGE_MIN	 UINT64_C(0x100000) /* ... and goes on here */
 

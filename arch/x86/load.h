@@ -95,7 +95,7 @@ enum { X86_E820_MAX = MEM_MAX_REGIONS + 4 };
 
 /*
  * The guest's memory map from the regions of @mem: RAM; 0x9fc00..0xe0000 reserved; the ACPI area
- * to 1 MiB; read-only memory reserved; holes not listed. Ascending, no overlap. Returns the number
+ * to 0xff000, the reset vector's page reserved; read-only memory reserved; holes not listed. Ascending, no overlap. Returns the number
  * of entries, at least 0 and at most X86_E820_MAX.
  */
 size_t x86_e820(const struct guest_mem *mem, struct x86_e820_entry map[X86_E820_MAX]);

@@ -13,7 +13,7 @@
 #include "base/checked.h"
 #include "base/le.h"
 
-enum { AREA = X86_ACPI_END - X86_ACPI, MAX_WINDOWS = X86_ACPI_MAX_VIRTIO + 1 };
+enum { AREA = X86_RESET_PAGE - X86_ACPI, MAX_WINDOWS = X86_ACPI_MAX_VIRTIO + 1 };
 
 static void require(bool holds)
 {

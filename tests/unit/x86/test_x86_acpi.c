@@ -17,7 +17,7 @@
 #include "base/io.h"
 #include "tests/unit/x86/images.h"
 
-enum { AREA = X86_ACPI_END - X86_ACPI, HEADER = 36 };
+enum { AREA = X86_RESET_PAGE - X86_ACPI, HEADER = 36 };
 
 static uint8_t area[AREA]; /* what lies in the guest from X86_ACPI */
 

@@ -35,11 +35,12 @@ static void test_e820_small(void **state)
 	struct x86_e820_entry map[X86_E820_MAX];
 
 	(void)state;
-	assert_int_equal(x86_e820(mem, map), 4);
+	assert_int_equal(x86_e820(mem, map), 5);
 	assert_e820(&map[0], 0, 0x9fc00, X86_E820_RAM);
 	assert_e820(&map[1], 0x9fc00, 0xe0000, X86_E820_RESERVED);
-	assert_e820(&map[2], 0xe0000, 0x100000, X86_E820_ACPI);
-	assert_e820(&map[3], 0x100000, 64 * MIB, X86_E820_RAM);
+	assert_e820(&map[2], 0xe0000, 0xff000, X86_E820_ACPI);
+	assert_e820(&map[3], 0xff000, 0x100000, X86_E820_RESERVED);
+	assert_e820(&map[4], 0x100000, 64 * MIB, X86_E820_RAM);
 	mem_destroy(mem);
 }
 
@@ -54,10 +55,10 @@ static void test_e820_regions(void **state)
 	assert_int_equal(mem_add(mem, gpa(X86_VIRTIO_BASE), 0x10000, MEM_HOLE), 0);
 	assert_int_equal(mem_add(mem, gpa(0xffff0000), 0x10000, MEM_READONLY), 0);
 	assert_int_equal(mem_add(mem, gpa(X86_RAM_HIGH), MIB, MEM_RAM), 0);
-	assert_int_equal(x86_e820(mem, map), 6);
-	assert_e820(&map[3], 0x100000, 128 * MIB, X86_E820_RAM);
-	assert_e820(&map[4], 0xffff0000, 0x100000000, X86_E820_RESERVED);
-	assert_e820(&map[5], X86_RAM_HIGH, X86_RAM_HIGH + MIB, X86_E820_RAM);
+	assert_int_equal(x86_e820(mem, map), 7);
+	assert_e820(&map[4], 0x100000, 128 * MIB, X86_E820_RAM);
+	assert_e820(&map[5], 0xffff0000, 0x100000000, X86_E820_RESERVED);
+	assert_e820(&map[6], X86_RAM_HIGH, X86_RAM_HIGH + MIB, X86_E820_RAM);
 	mem_destroy(mem);
 }
 
@@ -76,7 +77,7 @@ static void test_e820_most_entries(void **state)
 		assert_int_equal(mem_add(mem, gpa(i * 4 * MIB), 4096, MEM_RAM), 0);
 	memset(map, 0x5a, sizeof(map));
 	n = x86_e820(mem, map);
-	assert_int_equal(n, MEM_MAX_REGIONS + 3);
+	assert_int_equal(n, MEM_MAX_REGIONS + 4);
 	assert_true(n <= X86_E820_MAX);
 	assert_int_equal(map[X86_E820_MAX].addr, UINT64_C(0x5a5a5a5a5a5a5a5a));
 	for (size_t i = 0; i < n; i++) {
@@ -140,14 +141,14 @@ static void test_boot_params_of_bzimage(void **state)
 	assert_int_equal(le32_load(bp + 0x260), BZ_INIT_SIZE);
 	assert_int_equal(bp[0x26b], 0x77);
 	assert_int_equal(bp[0x26c], 0);
-	assert_int_equal(bp[0x1e8], 4);
+	assert_int_equal(bp[0x1e8], 5);
 	assert_int_equal(le64_load(bp + 0x2d0), 0);
 	assert_int_equal(le64_load(bp + 0x2d8), 0x9fc00);
 	assert_int_equal(le32_load(bp + 0x2e0), X86_E820_RAM);
-	assert_int_equal(le64_load(bp + 0x2d0 + 60), 0x100000);
-	assert_int_equal(le64_load(bp + 0x2d0 + 68), 63 * MIB);
-	assert_int_equal(le32_load(bp + 0x2d0 + 76), X86_E820_RAM);
-	assert_int_equal(le64_load(bp + 0x2d0 + 80), 0);
+	assert_int_equal(le64_load(bp + 0x2d0 + 80), 0x100000);
+	assert_int_equal(le64_load(bp + 0x2d0 + 88), 63 * MIB);
+	assert_int_equal(le32_load(bp + 0x2d0 + 96), X86_E820_RAM);
+	assert_int_equal(le64_load(bp + 0x2d0 + 100), 0);
 	mem_destroy(mem);
 }
 
@@ -191,7 +192,7 @@ static void test_boot_params_of_elf(void **state)
 	assert_int_equal(bp[0x210], 0xff);
 	assert_int_equal(le32_load(bp + 0x218), 0);
 	assert_int_equal(le32_load(bp + 0x228), X86_CMDLINE);
-	assert_int_equal(bp[0x1e8], 4);
+	assert_int_equal(bp[0x1e8], 5);
 	assert_guest_bytes(mem, X86_CMDLINE, "quiet", 6);
 	mem_destroy(mem);
 }
@@ -202,7 +203,7 @@ static void test_pvh_info(void **state)
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	const uint8_t *info;
-	uint8_t list[96];
+	uint8_t list[120];
 
 	(void)state;
 	load(mem, image, &boot);
@@ -218,17 +219,17 @@ static void test_pvh_info(void **state)
 	assert_int_equal(le32_load(info + 12), 1);
 	assert_int_equal(le64_load(info + 24), X86_CMDLINE);
 	assert_int_equal(le64_load(info + 32), X86_ACPI);
-	assert_int_equal(le32_load(info + 48), 4);
+	assert_int_equal(le32_load(info + 48), 5);
 	assert_int_equal(mem_read(mem, gpa(le64_load(info + 16)), list, 32), 0);
 	assert_int_equal(le64_load(list), 0x3000000);
 	assert_int_equal(le64_load(list + 8), 0x12345);
 	assert_int_equal(le64_load(list + 16), 0);
-	assert_int_equal(mem_read(mem, gpa(le64_load(info + 40)), list, 96), 0);
+	assert_int_equal(mem_read(mem, gpa(le64_load(info + 40)), list, 120), 0);
 	assert_int_equal(le64_load(list), 0);
 	assert_int_equal(le64_load(list + 8), 0x9fc00);
 	assert_int_equal(le32_load(list + 16), X86_E820_RAM);
-	assert_int_equal(le64_load(list + 72), 0x100000);
-	assert_int_equal(le64_load(list + 80), 63 * MIB);
+	assert_int_equal(le64_load(list + 96), 0x100000);
+	assert_int_equal(le64_load(list + 104), 63 * MIB);
 	assert_guest_bytes(mem, X86_CMDLINE, "pvh", 4);
 
 	assert_int_equal(x86_write_boot_data(mem, &image, &boot, "", gpa(0), 0, gpa(0)), 0);
