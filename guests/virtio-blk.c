@@ -210,6 +210,43 @@ static void errors(void)
 	expect(request(IN, capacity - 1, back, SECTOR), OK, "read of the last sector");
 }
 
+/* A reset while requests are in flight: what was not done before it is never done after. */
+static void reset_in_flight(void)
+{
+	static u8 copy[FLIGHT][SECTOR];
+
+	for (u32 round = 0; round < 5; round++) {
+		u64 until;
+
+		CHECK(virtio_begin(&dev, VF_INDIRECT), 2);
+		CHECK(virtio_queue(&dev, &queue, 0, SIZE), 3);
+		virtio_go(&dev);
+		memset(flight, 0xee, sizeof(flight));
+		for (u32 i = 0; i < FLIGHT; i++) {
+			struct vbuf bufs[3] = {
+				{ (uptr)&headers[i], sizeof(headers[i]), false },
+				{ (uptr)flight[i], SECTOR, true },
+				{ (uptr)&statuses[i], 1, true },
+			};
+
+			headers[i] = (struct header){ IN, 0, i };
+			virtio_put(&queue, 3 * i, bufs, 3, false);
+		}
+		mmio_write32(dev.base + VM_NOTIFY, 0);
+		for (u32 i = 0; i < round * 20; i++)
+			plat_relax();
+		virtio_reset(&dev);
+		CHECK(virtio_status(&dev) == 0, 7);
+		plat_copy(copy, flight, sizeof(copy));
+		until = plat_cycles() + 3000000;
+		while (plat_cycles() < until)
+			plat_relax();
+		if (!same(copy, flight, sizeof(copy)))
+			fail(21, "the device wrote after its reset");
+	}
+	print("virtio-blk: reset in flight\n");
+}
+
 static void all(u64 features)
 {
 	char id[21] = "";
@@ -249,5 +286,6 @@ u32 guest_main(void)
 		fail(6, "the disk is%s read-only", cmdline_has("ro") ? " not" : "");
 	all(blk);
 	all(blk | VF_INDIRECT | VF_EVENT_IDX);
+	reset_in_flight();
 	return 0;
 }

@@ -28,6 +28,25 @@ expect native-irq 0 "irq: 20 interrupts, event index"
 run irq -m 64M -c 2
 expect native-irq-smp 0 "irq: 20 interrupts, event index"
 
+for n in 1 2 3 32; do
+	run cpuid -m 64M -c $n
+	expect "native-cpuid-$n" 0 "cpuid: $n processors say the same"
+done
+
+# A status handed in by another processor, and by all of them at once.
+run status -m 64M -c 5 -a "status=17 other"
+expect native-status-other-cpu 17
+wrong=
+for i in $(seq 10); do
+	run status -m 64M -c 8 -a "status=18 all"
+	[ "$status" -eq 18 ] || wrong="$wrong $i:$status"
+done
+if [ -z "$wrong" ]; then
+	ok native-status-all-cpus
+else
+	not_ok native-status-all-cpus "runs that ended otherwise:$wrong: $(last_words)"
+fi
+
 run latency -m 64M
 expect native-latency 0
 grep '^latency:' "$TMP/out.lines" | sed 's/^/# /'

@@ -63,18 +63,21 @@ for case in busy:TERM:143 sleep:TERM:143 busy:INT:130 sleep:INT:130; do
 	how=${case%%:*} rest=${case#*:}
 	signal=${rest%%:*}
 	name="native-$how-SIG$signal"
+	# The output of the run before must not pass for this one's.
+	rm -f "$TMP/out"
 	# A background job of a shell without job control ignores SIGINT: env puts that right.
 	env --default-signal=INT "$HVRUN" -k "$GUESTS/spin.elf" -m 64M -a "$how" </dev/null \
 		>"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	waited=0
-	while ! grep -q 'spin: for ever' "$TMP/out" && [ $waited -lt 100 ]; do
+	while ! grep -qs 'spin: for ever' "$TMP/out" && [ $waited -lt 100 ]; do
 		sleep 0.1
 		waited=$((waited + 1))
 	done
+	[ "$case" != busy:TERM:143 ] || cp "/proc/$pid/status" "$TMP/proc-status"
 	kill -"$signal" $pid
 	# Should it not obey, the test must still end.
-	(sleep 10 && kill -KILL $pid) 2>/dev/null &
+	(sleep 10 && kill -KILL $pid) >/dev/null 2>&1 &
 	killer=$!
 	status=0
 	wait $pid || status=$?
@@ -83,6 +86,25 @@ for case in busy:TERM:143 sleep:TERM:143 busy:INT:130 sleep:INT:130; do
 	cp "$TMP/out" "$TMP/out.lines"
 	expect "$name" "${rest#*:}"
 done
+
+# A signal at any moment of the start ends the run too.
+wrong=
+for ms in $(seq 0 39); do
+	status=0
+	timeout --preserve-status -k 10 -s TERM "0.0$(printf %02d "$ms")" "$HVRUN" \
+		-k "$GUESTS/spin.elf" -m 64M -c 2 </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+	[ "$status" -eq 143 ] || wrong="$wrong ${ms}ms:$status"
+done
+if [ -z "$wrong" ]; then ok native-early-signal; else not_ok native-early-signal "$wrong"; fi
+
+# What the kernel says of such a process while its guest runs.
+if [ -n "${HVRUN_SANITIZER:-}" ]; then
+	skip native-sandbox "a sanitizer's binary runs without"
+elif grep -qP '^NoNewPrivs:\t1$' "$TMP/proc-status" && grep -qP '^Seccomp:\t2$' "$TMP/proc-status"; then
+	ok native-sandbox
+else
+	not_ok native-sandbox "$(grep -E '^(NoNewPrivs|Seccomp):' "$TMP/proc-status" | tr '\n\t' '| ')"
+fi
 
 run spin -m 64M --timeout 1
 if [ "$status" -eq 64 ]; then

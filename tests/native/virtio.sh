@@ -11,6 +11,11 @@ truncate -s 1M "$TMP/disk"
 run virtio-blk -m 64M -d "$TMP/disk,serial=SERIAL-4711"
 expect native-virtio-blk 0 \
 	"virtio-blk: id SERIAL-4711, 2048 sectors, indirect, event index"
+if grep -qx 'virtio-blk: reset in flight' "$TMP/out.lines"; then
+	ok native-virtio-blk-reset-in-flight
+else
+	not_ok native-virtio-blk-reset-in-flight "$(last_words)"
+fi
 
 # bytes FILE SECTOR COUNT: text of a file, by sector.
 bytes() { dd if="$1" bs=1 skip=$(($2 * 512)) count="$3" 2>/dev/null; }
@@ -108,3 +113,16 @@ if [ "$(cksum <"$TMP/evil")" = "$before" ]; then
 else
 	not_ok native-hostile-file "the disk changed, and no attack was a write"
 fi
+
+# A second processor rewrites what the device reads.
+run flip -m 64M -c 2 -d "$TMP/evil"
+expect native-flip 0 "flip: done"
+
+# Accesses by dice; the seed of a failure is in its name.
+seeds=6
+[ -z "${HVRUN_TEST_LONG:-}" ] || seeds=200
+for seed in $(seq $seeds); do
+	run storm -m 64M -d "$TMP/evil" --console virtio -a "seed=$seed"
+	# Its console is the device under attack: the status alone tells.
+	expect "native-storm-$seed" 0
+done

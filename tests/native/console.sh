@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Console output and input against a host that closes, blocks or floods; never a hang, never growth.
+. "$(dirname "$0")/common"
+need_guests
+
+# start GUEST [options...]: hvrun in the background, its id in $pid; redirect around the call.
+start() {
+	local guest=$1
+	shift
+	"$HVRUN" -k "$GUESTS/$guest.elf" -m 64M "$@" 2>"$TMP/err" &
+	pid=$!
+}
+
+# finish SECONDS: wait for $pid; its exit status in $status, or "hung" (and it is killed).
+finish() {
+	local ticks=$(($1 * 10))
+	while grep -q '^State:.*[^Z] (' "/proc/$pid/status" 2>/dev/null && [ $ticks -gt 0 ]; do
+		sleep 0.1
+		ticks=$((ticks - 1))
+	done
+	if [ $ticks -eq 0 ]; then
+		kill -KILL "$pid"
+		wait "$pid"
+		status=hung
+	else
+		status=0
+		wait "$pid" || status=$?
+	fi
+}
+
+# ends NAME: it ended, and not by a defect.
+ends() {
+	case $status in
+	hung | 70 | 134 | 139) not_ok "$1" "status $status; err: $(tail -n 3 "$TMP/err" | tr '\n' '|')" ;;
+	*) ok "$1" ;;
+	esac
+}
+
+run hello -m 64M -a lines=2000
+expect native-console-many-lines 0 "hello: line 2000"
+if [ "$(grep -c '^hello: line ' "$TMP/out.lines")" -eq 2000 ]; then
+	ok native-console-all-lines
+else
+	not_ok native-console-all-lines "$(grep -c '^hello: line ' "$TMP/out.lines") of 2000"
+fi
+
+# Standard output is a pipe that its reader closes.
+mkfifo "$TMP/pipe"
+head -n 1 <"$TMP/pipe" >"$TMP/head" &
+start hello -a lines=3000 </dev/null >"$TMP/pipe"
+finish 30
+ends native-console-reader-leaves
+
+# Standard output is full.
+start hello -a lines=500 </dev/null >/dev/full
+finish 30
+ends native-console-device-full
+
+# Neither input nor output.
+start status -a status=3 <&- >&-
+finish 30
+if [ "$status" = 3 ]; then ok native-console-closed; else not_ok native-console-closed "status $status"; fi
+
+# Standard output is a pipe that nobody reads; a signal still ends the run.
+sleep 60 <"$TMP/pipe" &
+reader=$!
+start hello -a lines=20000 </dev/null >"$TMP/pipe"
+sleep 2
+kill -TERM "$pid"
+finish 15
+kill "$reader"
+if [ "$status" = 143 ]; then
+	ok native-console-blocked
+else
+	not_ok native-console-blocked "status $status after SIGTERM: $(tail -n 2 "$TMP/err")"
+fi
+
+# A guest that never reads its input: what waits does not pile up in our memory.
+yes | head -c 64M >"$TMP/flood" &
+flood=$!
+wait $flood
+start spin -a sleep <"$TMP/flood" >/dev/null
+sleep 2
+rss=$(awk '/^RssAnon/ { print $2 }' "/proc/$pid/status")
+kill -TERM "$pid"
+finish 15
+rm -f "$TMP/flood"
+if [ -n "${HVRUN_SANITIZER:-}" ]; then
+	skip native-console-flood "memory of a sanitizer's binary says nothing"
+elif [ "$status" != 143 ]; then
+	not_ok native-console-flood "status $status"
+elif [ "${rss:-999999}" -gt 8192 ]; then
+	not_ok native-console-flood "$rss KiB of private memory"
+else
+	ok native-console-flood
+fi
