@@ -202,6 +202,7 @@ bool sandbox_possible(void)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	return false;
 #elif defined(__has_feature)
+	/* NOLINTNEXTLINE(misc-redundant-expression): two questions that happen to have one answer */
 	return !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 	return true;
