@@ -167,6 +167,28 @@ static void host_is_congruent(void **state)
 		}
 }
 
+/* Wherever the kernel put the reservation, one of these starts needs no shift at all. */
+static void guards_at_every_shift(void **state)
+{
+	(void)state;
+	for (uint64_t start = 0; start < HUGE; start += PAGE) {
+		struct guest_mem *mem;
+		const struct mem_region *r;
+		unsigned char resident;
+		uint8_t *host;
+		size_t count;
+
+		assert_int_equal(mem_create(&mem), 0);
+		assert_int_equal(mem_add(mem, gpa(start), PAGE, MEM_RAM), 0);
+		r = mem_regions(mem, &count);
+		host = (uint8_t *)r->host;
+		assert_int_equal((uintptr_t)host % HUGE, start);
+		assert_int_equal(mincore(host - PAGE, PAGE, &resident), 0);
+		assert_int_equal(mincore(host + PAGE, PAGE, &resident), 0);
+		mem_destroy(mem);
+	}
+}
+
 /* A store next to a region must fault. Tried in a child, which also must not inherit the memory. */
 static bool child_dies_at(volatile uint8_t *at)
 {
@@ -583,6 +605,7 @@ int main(void)
 		IN_MAP(add_refuses_overlap),
 		cmocka_unit_test(add_refuses_too_many),
 		cmocka_unit_test(host_is_congruent),
+		cmocka_unit_test(guards_at_every_shift),
 		IN_MAP(guards_and_no_inheritance),
 		cmocka_unit_test(destroy_unmaps),
 		IN_MAP(ranges_are_judged),

@@ -363,6 +363,28 @@ static void polling_guest_gets_input(void **state)
 	assert_int_equal(p->edges, 0);
 }
 
+/* Firmware polled, then a driver starts: input waits again, whichever way the driver begins. */
+static void polling_ends_with_driver_start(void **state)
+{
+	struct port *p = (struct port *)*state;
+
+	for (unsigned int way = 0; way < 2; way++) {
+		for (unsigned int i = 0; i < 4; i++)
+			assert_int_equal(in(p, LSR), 0x60);
+		if (way == 0)
+			out(p, IER, 0);
+		else
+			out(p, FCR, 0x07);
+		assert_int_equal(serial_input(p->serial, "q", 1), 1);
+		assert_int_equal(in(p, LSR), 0x60);
+		(void)in(p, RBR);
+		out(p, IER, 0x01);
+		assert_int_equal(in(p, RBR), 'q');
+		out(p, IER, 0);
+		out(p, FCR, 0x01);
+	}
+}
+
 static void clearing_the_fifo(void **state)
 {
 	struct port *p = (struct port *)*state;
@@ -568,16 +590,38 @@ static void full_buffer_loses_nothing(void **state)
 		assert_int_equal(p->out[i], (uint8_t)(i * 31 >> 3));
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Half a buffer does not wait for the 2 ms. Only a try that was done well before can tell. */
 static void half_full_is_sent_at_once(void **state)
 {
 	struct port *p = (struct port *)*state;
 
-	for (unsigned int i = 0; i < 8192; i++)
-		out(p, THR, i);
-	(void)usleep(100);
-	assert_int_equal(loop_turn(p->loop, 1000), 1);
-	assert_int_equal(p->out_len, 8192);
-	assert_int_equal(p->out_calls, 1);
+	for (unsigned int tries = 0; tries < 50; tries++) {
+		const uint64_t start = now_us();
+		int ready;
+
+		p->out_len = p->out_calls = 0;
+		for (unsigned int i = 0; i < 8192; i++)
+			out(p, THR, i);
+		ready = loop_turn(p->loop, 1);
+		if (now_us() - start >= 2000) {
+			/* Too slow to tell. What is left must not disturb the next try. */
+			serial_flush(p->serial);
+			(void)loop_turn(p->loop, 5);
+			continue;
+		}
+		assert_int_equal(ready, 1);
+		assert_int_equal(p->out_len, 8192);
+		assert_int_equal(p->out_calls, 1);
+		return;
+	}
 }
 
 /* vCPUs on two threads write while the loop runs slowly, and while it stops. */
@@ -805,6 +849,7 @@ int main(void)
 		ON_PORT(room_is_told),
 		ON_PORT(input_survives_driver_start),
 		ON_PORT(polling_guest_gets_input),
+		ON_PORT(polling_ends_with_driver_start),
 		ON_PORT(clearing_the_fifo),
 		ON_PORT(loopback_carries_data),
 		ON_PORT(loopback_overruns),
