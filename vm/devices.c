@@ -73,7 +73,7 @@ static size_t console_sink(void *opaque, const void *data, size_t len)
 static int create_console(struct vm *vm)
 {
 	struct virtio_dev *dev;
-	int r = virtio_console_create(vm_console_output, &vm->console, vm->mem, vm->loop, &dev);
+	int r = virtio_console_create(vm_guest_output, vm, vm->mem, vm->loop, &dev);
 
 	if (r < 0)
 		return r;

@@ -20,6 +20,7 @@
 #include "virtio/mmio.h"
 #include "vm/config.h"
 #include "vm/console.h"
+#include "vm/panic.h"
 
 enum { VM_MAX_DEVICES = 16 };
 
@@ -65,6 +66,7 @@ struct vm {
 	struct loop *loop;
 	struct arch *arch;
 	struct console console;
+	struct panic_watch panic; /* of the loop; read when it has ended */
 	struct vm_device devices[VM_MAX_DEVICES];
 	unsigned device_count;
 	struct virtio_dev *virtio_console; /* one of devices, or NULL */
@@ -93,6 +95,9 @@ void vm_destroy_devices(struct vm *vm);
 
 /* vm/run.c: vCPU threads and main loop, until the end. 0, or an exit status with the reason said. */
 int vm_run_vcpus(struct vm *vm);
+
+/* vm/vm.c: what the guest prints, by whatever device. Loop thread; matches serial_out_fn. */
+void vm_guest_output(void *opaque, const void *data, size_t len);
 
 /* The run is over because of @why; only the first call counts. Any thread. */
 void vm_end(struct vm *vm, enum vm_end why, unsigned status);

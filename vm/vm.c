@@ -92,6 +92,15 @@ static int create_kvm(struct vm *vm)
 	return kvm_map_memory(&vm->kvm, vm->mem) < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
+/* What the guest prints, by serial port or virtio-console. */
+void vm_guest_output(void *opaque, const void *data, size_t len)
+{
+	struct vm *vm = opaque;
+
+	panic_watch(&vm->panic, data, len);
+	vm_console_output(&vm->console, data, len);
+}
+
 static size_t serial_sink(void *opaque, const void *data, size_t len)
 {
 	return serial_input(opaque, data, len);
@@ -105,8 +114,8 @@ static int create_board(struct vm *vm)
 		.bus = vm->bus,
 		.loop = vm->loop,
 		.cpus = vm->config->cpus,
-		.serial_out = vm->config->console == VM_CONSOLE_NONE ? NULL : vm_console_output,
-		.serial_opaque = &vm->console,
+		.serial_out = vm->config->console == VM_CONSOLE_NONE ? NULL : vm_guest_output,
+		.serial_opaque = vm,
 		.events = { power_off, reset, exit_status, vm },
 	};
 	int r = arch_create(&config, &vm->arch);
@@ -202,6 +211,10 @@ static int end_status(const struct vm *vm)
 	case VM_END_POWEROFF:
 		return VM_STATUS_OK;
 	case VM_END_RESET:
+		if (vm->panic.seen) {
+			diag_error("the guest's kernel panicked: %s", vm->panic.why);
+			return VM_STATUS_PANIC;
+		}
 		if (vm->config->verbosity >= 0)
 			diag_note("guest reset");
 		return VM_STATUS_OK;
