@@ -277,6 +277,7 @@ static void look(struct fixture *f, struct view *v)
 	v->isr = rd(f, R_ISR);
 	v->features = rd(f, R_DEVICE_FEATURES);
 	v->selected = rd(f, R_QUEUE_NUM_MAX);
+	v->kicks = 0;
 	for (unsigned i = 0; i < TD_QUEUES; i++)
 		v->kicks += f->td->kicks[i];
 	v->config_writes = f->td->config_writes;
