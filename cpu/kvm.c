@@ -170,8 +170,12 @@ int kvm_irq_edge(struct kvm *kvm, unsigned gsi, struct irq_line *line)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		int err = -errno;
+
+		diag_error("interrupt %u: cannot make an eventfd: %s", gsi, strerror(-err));
+		return err;
+	}
 
 	struct kvm_irqfd irqfd = { .fd = (uint32_t)fd, .gsi = gsi };
 

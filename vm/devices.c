@@ -10,6 +10,13 @@
 
 enum { IO_THREADS = 2 }; /* per disk; more only helps a medium that is slow and parallel */
 
+/* The host could not give what a device needs; nobody has said so yet. */
+static int refused(const char *what, int err)
+{
+	diag_error("%s: the host refuses what the device needs: %s", what, strerror(-err));
+	return err;
+}
+
 /* The window, interrupt and doorbells of @dev, which the machine owns from now on. */
 static int place(struct vm *vm, struct virtio_dev *dev)
 {
@@ -32,6 +39,8 @@ static int place(struct vm *vm, struct virtio_dev *dev)
 		return r;
 	dev->irq = &place->irq;
 	r = virtio_mmio_create(dev, vm->bus, slot.base, &place->mmio);
+	if (r < 0)
+		return refused(dev->name, r);
 	for (unsigned q = 0; !r && q < dev->queue_count; q++)
 		r = kvm_doorbell(&vm->kvm, slot.base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
 				 dev->kick_fd[q]);
@@ -43,7 +52,11 @@ static int create_disk(struct vm *vm, unsigned index)
 {
 	const struct vm_disk_config *config = &vm->config->disks[index];
 	struct vm_file *file = &vm->disks[index];
-	struct virtio_blk_config blk = { .serial = config->serial, .threads = IO_THREADS };
+	struct virtio_blk_config blk = {
+		.serial = config->serial,
+		.threads = IO_THREADS,
+		.io_uring = vm->config->io_uring,
+	};
 	struct virtio_dev *dev;
 	int fd = file->fd;
 
@@ -54,7 +67,7 @@ static int create_disk(struct vm *vm, unsigned index)
 	if (r < 0)
 		return r;
 	r = virtio_blk_create(&blk, index, vm->mem, vm->loop, &dev);
-	return r < 0 ? r : place(vm, dev);
+	return r < 0 ? refused(file->name, r) : place(vm, dev);
 }
 
 static int create_rng(struct vm *vm)
@@ -62,7 +75,7 @@ static int create_rng(struct vm *vm)
 	struct virtio_dev *dev;
 	int r = virtio_rng_create(vm->mem, vm->loop, &dev);
 
-	return r < 0 ? r : place(vm, dev);
+	return r < 0 ? refused("virtio-rng", r) : place(vm, dev);
 }
 
 static size_t console_sink(void *opaque, const void *data, size_t len)
@@ -76,7 +89,7 @@ static int create_console(struct vm *vm)
 	int r = virtio_console_create(vm_guest_output, vm, vm->mem, vm->loop, &dev);
 
 	if (r < 0)
-		return r;
+		return refused("virtio-console", r);
 	vm->virtio_console = dev;
 	vm->console.sink = console_sink;
 	vm->console.sink_opaque = dev;

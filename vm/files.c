@@ -31,20 +31,18 @@ static const char *file_kind(mode_t mode)
 	return "no regular file";
 }
 
+bool vm_is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
 /* 66 for what is not there or may not be read, 65 for a directory, 71 for what the system lacks. */
 static int open_failed(const char *what, const char *name, int err)
 {
 	diag_error("%s %s: cannot open: %s", what, name, strerror(err));
-	switch (err) {
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
+	if (vm_is_shortage(-err))
 		return VM_STATUS_SYSTEM;
-	case EISDIR:
-		return VM_STATUS_BAD_IMAGE;
-	default:
-		return VM_STATUS_NO_INPUT;
-	}
+	return err == EISDIR ? VM_STATUS_BAD_IMAGE : VM_STATUS_NO_INPUT;
 }
 
 /* O_NONBLOCK: a FIFO in a file's place must not make us wait for its other end. */
@@ -115,9 +113,14 @@ int vm_open_files(struct vm *vm)
 		status = open_disks(vm);
 	if (!status)
 		status = open_log(vm);
-	if (!status && kvm_open(&vm->kvm, "/dev/kvm") < 0)
-		status = VM_STATUS_NO_KVM;
-	return status;
+	if (status)
+		return status;
+
+	int r = kvm_open(&vm->kvm, "/dev/kvm");
+
+	if (r < 0)
+		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
+	return 0;
 }
 
 static void close_fd(int *fd)

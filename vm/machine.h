@@ -81,6 +81,9 @@ struct vm {
 
 /* vm/files.c: opens what @vm->config names. 0, or an exit status with the reason said. */
 int vm_open_files(struct vm *vm);
+
+/* Whether error @err (-errno) is the host's lack of descriptors or memory: status 71, not 69 or 66. */
+bool vm_is_shortage(int err);
 void vm_close_files(struct vm *vm);
 
 /*

@@ -80,6 +80,13 @@ static const struct allowed_call allowed_calls[] = {
 	{ "nanosleep", "waits" },
 };
 
+/* Only with --io-uring; each ring is restricted to its one file (virtio/io_uring.h). */
+static const struct allowed_call io_uring_calls[] = {
+	{ "io_uring_setup", "a ring for each disk" },
+	{ "io_uring_register", "restricting it, and its eventfd" },
+	{ "io_uring_enter", "disks" },
+};
+
 /* Requests of ioctl that every architecture needs; arch_ioctls has the rest. */
 static const unsigned long allowed_ioctls[] = {
 	KVM_GET_API_VERSION,
@@ -123,10 +130,10 @@ static int allow_ioctls(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int allow_calls(scmp_filter_ctx ctx)
+static int allow_calls(scmp_filter_ctx ctx, const struct allowed_call *calls, size_t count)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(allowed_calls); i++) {
-		int number = seccomp_syscall_resolve_name(allowed_calls[i].name);
+	for (size_t i = 0; i < count; i++) {
+		int number = seccomp_syscall_resolve_name(calls[i].name);
 
 		if (number < 0)
 			continue;
@@ -165,7 +172,7 @@ static int allow_by_argument(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int load_filter(void)
+static int load_filter(bool io_uring)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
 
@@ -175,7 +182,9 @@ static int load_filter(void)
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 1);
 
 	if (!r)
-		r = allow_calls(ctx);
+		r = allow_calls(ctx, allowed_calls, ARRAY_SIZE(allowed_calls));
+	if (!r && io_uring)
+		r = allow_calls(ctx, io_uring_calls, ARRAY_SIZE(io_uring_calls));
 	if (!r)
 		r = allow_ioctls(ctx);
 	if (!r)
@@ -186,9 +195,9 @@ static int load_filter(void)
 	return r;
 }
 
-int sandbox_lock(void)
+int sandbox_lock(bool io_uring)
 {
-	int r = load_filter();
+	int r = load_filter(io_uring);
 
 	if (r < 0)
 		diag_error("sandbox: the host refuses the list of system calls: %s; --sandbox off "

@@ -11,9 +11,10 @@
 /*
  * Locks the door for this thread and every later one; there is no way back. A call that is not on
  * the list raises SIGSYS (cli/crash.c: a line that names it, status 70). Main thread, before other
- * threads. 0 or -errno, said in words.
+ * threads. @io_uring: disks are served by it, so its three calls are on the list too. 0 or -errno,
+ * said in words.
  */
-int sandbox_lock(void);
+int sandbox_lock(bool io_uring);
 
 /*
  * Whether a build can be locked in: address and thread sanitizers trace threads and open files when

@@ -38,7 +38,7 @@ static int lock_the_door(const struct vm *vm)
 {
 	if (vm->config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
 		return 0;
-	return sandbox_lock() < 0 ? VM_STATUS_SYSTEM : 0;
+	return sandbox_lock(vm->config->io_uring) < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
 static void power_off(void *opaque)
@@ -78,9 +78,13 @@ static int create_memory(struct vm *vm)
 
 static int create_kvm(struct vm *vm)
 {
-	if (kvm_check(&vm->kvm, arch_kvm_needs) < 0 ||
-	    kvm_create_vm(&vm->kvm, arch_vm_type(&vm->kvm)) < 0)
+	if (kvm_check(&vm->kvm, arch_kvm_needs) < 0)
 		return VM_STATUS_NO_KVM;
+
+	int r = kvm_create_vm(&vm->kvm, arch_vm_type(&vm->kvm));
+
+	if (r < 0)
+		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
 
 	int most = kvm_has(&vm->kvm, KVM_CAP_MAX_VCPUS);
 

@@ -154,8 +154,12 @@ int arch_create(const struct arch_config *config, struct arch **out)
 
 	if (!r)
 		r = x86_cpuid_supported(config->kvm, &arch->cpuid);
-	if (!r)
+	if (!r) {
 		r = create_devices(arch);
+		if (r < 0)
+			diag_error("the board: the host refuses what its devices need: %s",
+				   strerror(-r));
+	}
 	if (r < 0) {
 		arch_destroy(arch);
 		return r;

@@ -167,6 +167,16 @@ else
 	check 'no memory' 71 '1024 MiB' '' && one_line 'no memory: one line'
 fi
 
-# No descriptors.
-run_command 20 bash -c 'ulimit -n 4; exec "$0" "$@"' "$HVRUN" -k "$good" -d disk
-check 'no descriptors' 71 'Too many open files' '' && one_line 'no descriptors: one line'
+# Few descriptors: wherever they run out, the one line says what could not be had.
+first='' wrong=
+for n in $(seq 5 64); do
+	run_command 20 bash -c 'ulimit -n "$0"; exec "$@"' "$n" "$HVRUN" -k "$good" -d disk --console virtio
+	[ "$status" != 0 ] || { first=$n; break; }
+	[ "$status" = 71 ] && [ "$(wc -l <"$err")" = 1 ] && grep -q '^hvrun: .*Too many open files' "$err" ||
+		wrong="$wrong $n:$status:$(head -n 1 "$err")"
+done
+if [ -n "$first" ] && [ -z "$wrong" ]; then
+	ok "few descriptors: one line each, and $first are enough"
+else
+	not_ok 'few descriptors: one line each' "enough: ${first:-never};$wrong"
+fi
