@@ -65,15 +65,11 @@ cd /job
 for f in root.img ro.img scratch.img; do cp --sparse=always $f /tmp/ 2>/dev/null || cp $f /tmp/; done
 cd /tmp
 echo "BLOCKS-BEFORE 8192"
-(
-	n=0
-	until grep -q RIG-READY /tmp/one.out 2>/dev/null || [ $n -ge 600 ]; do
-		sleep 0.1
-		n=$((n + 1))
-	done
+{
+	seen one RIG-READY
 	yes 0123456789 | head -c 20000
-	sleep 30
-) | vmm one 75 /job/hvrun --kernel /job/kernel --initrd /job/initrd --memory 256M --cpus 1 \
+	ended one
+} | vmm one 75 /job/hvrun --kernel /job/kernel --initrd /job/initrd --memory 256M --cpus 1 \
 	--disk root.img --disk ro.img,ro,serial=rig-ro --disk scratch.img --append quiet
 status=$?
 echo "BLOCKS-AFTER $(du -k scratch.img | cut -f1)"
@@ -153,15 +149,11 @@ l1_two() {
 . /rig/lib
 cp /job/root.img /tmp/
 cd /tmp
-(
-	n=0
-	until grep -q RIG-READY /tmp/two.out 2>/dev/null || [ $n -ge 600 ]; do
-		sleep 0.1
-		n=$((n + 1))
-	done
+{
+	seen two RIG-READY
 	echo a line of input
-	sleep 30
-) | vmm two 75 /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img
+	ended two
+} | vmm two 75 /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img
 L1
 }
 
