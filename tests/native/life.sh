@@ -89,9 +89,9 @@ done
 
 # A signal at any moment of the start ends the run too.
 wrong=
-for ms in $(seq 0 39); do
+for ms in $(seq 40); do
 	status=0
-	timeout --preserve-status -k 10 -s TERM "0.0$(printf %02d "$ms")" "$HVRUN" \
+	timeout --preserve-status -k 10 -s TERM "0.$(printf %03d "$ms")" "$HVRUN" \
 		-k "$GUESTS/spin.elf" -m 64M -c 2 </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 	[ "$status" -eq 143 ] || wrong="$wrong ${ms}ms:$status"
 done
