@@ -19,6 +19,7 @@
 #include "base/le.h"
 #include "virtio/blk_request.h"
 #include "virtio/devices.h"
+#include "virtio/io_uring.h"
 #include "virtio/take.h"
 
 enum {
@@ -62,6 +63,7 @@ struct blk {
 	struct virtio_dev *dev;
 	struct blk_rules rules;
 	struct io_pool *pool; /* NULL: everything is done on the loop */
+	struct io_ring *ring; /* NULL: not by io_uring */
 	uint8_t config[CONFIG_SIZE];
 	bool starved; /* chains may wait for a free request */
 
@@ -147,7 +149,47 @@ static void complete(struct blk *blk, struct blk_request *req)
 	put_request(blk, req);
 }
 
-/* Serves the chain just taken: the bytes moved on the loop. */
+/* Whether io_uring has the request now: it does reads and writes, the threads all else. */
+static bool queue_on_ring(struct blk *blk, struct blk_request *req)
+{
+	bool write = req->type == BLK_T_OUT;
+
+	if (!write && req->type != BLK_T_IN)
+		return false;
+	return io_ring_queue(blk->ring, write, req->iov, req->segs, req->offset,
+			     blk->rules.write_through, req);
+}
+
+/*
+ * What came out of the ring. Anything but the whole transfer (a short one, an error, memory that
+ * direct I/O refuses) is done again from the start by a thread, which finds out what is the matter.
+ */
+static void reap_ring(struct blk *blk)
+{
+	struct blk_request *req;
+	int64_t result;
+
+	while ((req = io_ring_reap(blk->ring, &result)) != NULL) {
+		if (result < 0 || (uint64_t)result != req->len) {
+			io_pool_submit(blk->pool, &req->job);
+			continue;
+		}
+		req->status = BLK_S_OK;
+		complete(blk, req);
+	}
+}
+
+/* Starts what is queued on the ring; what the page cache holds ends at once. */
+static void submit_ring(struct blk *blk)
+{
+	void *refused;
+
+	while (io_ring_submit(blk->ring, &refused))
+		io_pool_submit(blk->pool, &((struct blk_request *)refused)->job);
+	reap_ring(blk);
+}
+
+/* Serves the chain just taken: the bytes moved, or to be moved, on the loop. */
 static uint64_t serve(struct blk *blk)
 {
 	struct blk_request *req = get_request(blk);
@@ -163,6 +205,8 @@ static uint64_t serve(struct blk *blk)
 	case BLK_RUN:
 		break;
 	}
+	if (blk->ring && queue_on_ring(blk, req))
+		return req->len;
 	if (blk->pool && (req->len > TRY_BYTES || !blk_request_try(req))) {
 		io_pool_submit(blk->pool, &req->job);
 		return 0;
@@ -196,6 +240,8 @@ static void drain(struct blk *blk)
 		chains++;
 		bytes += serve(blk);
 	}
+	if (blk->ring)
+		submit_ring(blk);
 	virtio_signal(dev, 0);
 }
 
@@ -211,6 +257,15 @@ static void run_job(struct io_job *job)
 	blk_request_run((struct blk_request *)job);
 }
 
+/* Requests were completed: chains may wait for them, and the driver wants to know. */
+static void carry_on(struct blk *blk)
+{
+	if (blk->starved)
+		drain(blk);
+	else
+		virtio_signal(blk->dev, 0);
+}
+
 /* Finished requests came back from the pool. */
 static void jobs_done(void *opaque)
 {
@@ -223,10 +278,16 @@ static void jobs_done(void *opaque)
 		complete(blk, (struct blk_request *)job);
 		job = next;
 	}
-	if (blk->starved)
-		drain(blk);
-	else
-		virtio_signal(blk->dev, 0);
+	carry_on(blk);
+}
+
+/* Transfers ended on the ring. */
+static void ring_done(void *opaque)
+{
+	struct blk *blk = opaque;
+
+	reap_ring(blk);
+	carry_on(blk);
 }
 
 static void blk_ready(struct virtio_dev *dev)
@@ -242,9 +303,16 @@ static void blk_ready(struct virtio_dev *dev)
 static void blk_reset(struct virtio_dev *dev)
 {
 	struct blk *blk = blk_of(dev);
+	struct blk_request *req;
 	struct io_job *job;
+	int64_t result;
 
 	blk->starved = false;
+	while (blk->ring && io_ring_in_flight(blk->ring) > 0) {
+		io_ring_wait(blk->ring);
+		while ((req = io_ring_reap(blk->ring, &result)) != NULL)
+			put_request(blk, req);
+	}
 	if (!blk->pool)
 		return;
 	io_pool_drain(blk->pool);
@@ -260,6 +328,9 @@ static void blk_config_read(struct virtio_dev *dev, size_t offset, void *data, s
 /* Also for a half-made device. */
 static void blk_free(struct blk *blk, struct loop *loop)
 {
+	if (blk->ring)
+		(void)loop_del(loop, io_ring_eventfd(blk->ring));
+	io_ring_destroy(blk->ring);
 	if (blk->pool)
 		(void)loop_del(loop, io_pool_eventfd(blk->pool));
 	io_pool_destroy(blk->pool);
@@ -373,6 +444,22 @@ static int start_pool(struct blk *blk, unsigned threads, struct loop *loop)
 	return loop_add_eventfd(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
 }
 
+static int start_ring(struct blk *blk, struct loop *loop)
+{
+	int err;
+
+	/* Every request needs a place to go when the ring does not take it. */
+	if (!blk->pool || blk->rules.disk->fd < 0)
+		return -EOPNOTSUPP;
+	err = io_ring_create(blk->rules.disk->fd, REQUESTS, &blk->ring);
+	if (err < 0) {
+		diag_error("disk %s: io_uring is not to be had here (%s); leave out --io-uring",
+			   blk->rules.disk->name, strerror(-err));
+		return err;
+	}
+	return loop_add_eventfd(loop, io_ring_eventfd(blk->ring), ring_done, blk);
+}
+
 int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
 		      struct loop *loop, struct virtio_dev **out)
 {
@@ -386,6 +473,8 @@ int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, st
 		return err;
 	dev = calloc(1, sizeof(*dev));
 	err = dev ? start_pool(blk, config->threads, loop) : -ENOMEM;
+	if (err == 0 && config->io_uring)
+		err = start_ring(blk, loop);
 	if (err < 0) {
 		free(dev);
 		blk_free(blk, loop);

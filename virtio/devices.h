@@ -17,7 +17,11 @@ struct virtio_blk_config {
 	struct disk *disk;  /* owned by the device from now on, also on error */
 	const char *serial; /* at most 20 bytes, for GET_ID; NULL: the end of the disk's name */
 	unsigned threads; /* I/O threads, 1 to 16; 0: the loop does all I/O itself, and waits for it */
-	bool io_uring;	  /* by io_uring rather than threads; not for every disk (-EOPNOTSUPP) */
+	/*
+	 * Reads and writes by io_uring, all else by the threads, which must be there; for raw disks
+	 * (else -EOPNOTSUPP). Where the host has none, that is said, with -ENOSYS or -EPERM.
+	 */
+	bool io_uring;
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,6 +23,7 @@
 #include "tests/lib/capture.h"
 #include "tests/lib/dev_rig.h"
 #include "virtio/devices.h"
+#include "virtio/io_uring.h"
 
 enum {
 	T_IN = 0,
@@ -46,6 +48,9 @@ enum {
 #define F_DISCARD (UINT64_C(1) << 13)
 #define F_ZEROES  (UINT64_C(1) << 14)
 #define F_ALL	  (F_FLUSH | F_DISCARD | F_ZEROES)
+
+/* How the devices of this group do their I/O. */
+static bool by_ring;
 
 struct bench {
 	struct dev_rig rig;
@@ -79,6 +84,7 @@ static void open_bench(struct bench *b, unsigned threads, bool readonly, const c
 	struct virtio_blk_config config = { .serial = serial, .threads = threads };
 	int fd = image();
 
+	config.io_uring = by_ring && threads > 0;
 	rig_init(&b->rig);
 	b->fd = dup(fd);
 	assert_int_equal(disk_open_raw(fd, "dir/test.img", readonly, false, &config.disk), 0);
@@ -554,6 +560,50 @@ static void full_disk(void **state)
 	close_bench(&b);
 }
 
+/* A reset while reads of a cold file are under way, then the same reads, all of them good. */
+static void reset_amid_reads(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b, 2, false, NULL);
+	b.rig.ring_size = 256;
+	for (unsigned round = 0; round < 20; round++) {
+		bool reset = round % 4 != 3;
+
+		(void)fdatasync(b.fd);
+		(void)posix_fadvise(b.fd, 0, 0, POSIX_FADV_DONTNEED);
+		rig_start(&b.rig, F_ALL | VIRTIO_F_EVENT_IDX, 1);
+		for (unsigned i = 0; i < 85; i++) {
+			struct dr_buf bufs[] = {
+				{ HEADER + i * 16, 16, false },
+				{ DATA + i * 8192, 4096, true },
+				{ DATA + i * 8192 + 4096, 1, true },
+			};
+
+			le32_store(rig_at(&b.rig, bufs[0].addr), T_IN);
+			le64_store(rig_at(&b.rig, bufs[0].addr + 8), i * 16);
+			rig_offer(&b.rig, 0, (uint16_t)(3 * i), bufs, 3);
+		}
+		if (reset) {
+			(void)loop_turn(b.rig.loop, 0);
+			virtio_set_status(b.rig.dev, 0);
+			memset(rig_at(&b.rig, 0), 0x44, RIG_RAM);
+			rig_settle(&b.rig);
+			for (uint64_t i = 0; i < RIG_RAM; i++)
+				if (*rig_at(&b.rig, i) != 0x44)
+					fail_msg("byte %llx", (unsigned long long)i);
+			continue;
+		}
+		for (unsigned i = 0; i < 85; i++)
+			rig_used(&b.rig, 0, NULL, NULL);
+		for (uint64_t i = 0; i < 85 * 4096; i++)
+			assert_int_equal(*rig_at(&b.rig, DATA + i / 4096 * 8192 + i % 4096),
+					 pattern(i / 4096 * 16 * 512 + i % 4096));
+	}
+	close_bench(&b);
+}
+
 static void fail_often(void *arg)
 {
 	struct virtio_blk_config config = { .threads = 1 };
@@ -585,6 +635,17 @@ static void user_is_told_once(void **state)
 	free(out);
 }
 
+static bool have_ring(void)
+{
+	struct io_ring *ring = NULL;
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	bool have = io_ring_create(fd, 1, &ring) == 0;
+
+	io_ring_destroy(ring);
+	(void)close(fd);
+	return have;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,8 +664,16 @@ int main(void)
 		cmocka_unit_test(many_segments),
 		cmocka_unit_test(truncated_under_us),
 		cmocka_unit_test(full_disk),
+		cmocka_unit_test(reset_amid_reads),
 		cmocka_unit_test(user_is_told_once),
 	};
+	int failed = cmocka_run_group_tests_name("blk", tests, NULL, NULL);
 
-	return cmocka_run_group_tests_name("blk", tests, NULL, NULL);
+	if (have_ring()) {
+		by_ring = true;
+		failed += cmocka_run_group_tests_name("blk by io_uring", tests, NULL, NULL);
+	} else {
+		(void)puts("skip blk by io_uring: the host has none");
+	}
+	return failed;
 }
