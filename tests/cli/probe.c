@@ -3,7 +3,7 @@
  * Loaded into hvrun by LD_PRELOAD (tests/cli/sandbox.sh): plays the attacker who got hold of a thread.
  *
  * PROBE=KIND	what to try: open, socket, exec, fork, ptrace, kill, exec-memory, make-executable,
- *		ioctl, prctl
+ *		ioctl, prctl, io_uring
  * PROBE_AT=WHERE	vcpu: in a vCPU's thread, before it enters the guest for the first time; poll: in
  *		the thread that writes the console
  *
@@ -56,6 +56,8 @@ static void attempt(const char *kind)
 		r = mprotect(line, 1, PROT_READ | PROT_EXEC);
 	else if (strcmp(kind, "ioctl") == 0)
 		r = syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI: type on the terminal */, "x");
+	else if (strcmp(kind, "io_uring") == 0)
+		r = syscall(SYS_io_uring_setup, 1, NULL);
 	else if (strcmp(kind, "prctl") == 0)
 		r = prctl(PR_SET_DUMPABLE, 1);
 	(void)snprintf(line, sizeof(line), "probe: %s got through: %ld\n", kind, r);

@@ -32,7 +32,7 @@ else
 fi
 
 for at in vcpu poll; do
-	for kind in open socket exec fork ptrace kill exec-memory make-executable ioctl; do
+	for kind in open socket exec fork ptrace kill exec-memory make-executable ioctl io_uring; do
 		probe "$kind" "$at" -k "$GUESTS/hello.elf"
 		check "$kind ($at): refused" 70 '^hvrun: sandbox: system call [0-9]+ at ' &&
 			one_line "$kind ($at): one line"
@@ -44,6 +44,22 @@ for at in vcpu poll; do
 		not_ok "prctl ($at): an error" "status $status: $(head -c 300 "$err" | tr '\n' '|')"
 	fi
 done
+
+# io_uring's calls are there when the user asked for it, and only then.
+probe io_uring vcpu -k "$GUESTS/hello.elf" --io-uring
+if [ "$status" = 0 ] && grep -q '^probe: io_uring got through: -1' "$err"; then
+	ok '--io-uring opens the door for io_uring'
+else
+	not_ok '--io-uring opens the door for io_uring' "status $status: $(head -c 300 "$err" | tr '\n' '|')"
+fi
+probe open vcpu -k "$GUESTS/hello.elf" --io-uring
+check '--io-uring opens it for nothing else' 70 '^hvrun: sandbox: system call [0-9]+ at '
+hv -k "$GUESTS/virtio-blk.elf" -d "$TMPDIR/disk" --io-uring
+if [ "$status" = 71 ] && grep -q 'io_uring is not to be had' "$err"; then
+	skip 'a disk by io_uring behind the door' "$(head -n 1 "$err")"
+else
+	check 'a disk by io_uring behind the door' 0 '' 'virtio-blk: '
+fi
 
 probe order none -k "$GUESTS/hello.elf" -i "$GUESTS/hello.elf" -d "$TMPDIR/disk"
 if [ "$status" = 0 ] && ! grep -q 'before the door' "$err" && grep -q 'behind the door' "$err"; then
