@@ -29,7 +29,8 @@ HVRUN_VERSION := $(shell cat VERSION)
 OUT := out/$(ARCH)/$(VARIANT)
 
 # The floors of the house, lowest first. DIRS="base mm" builds and tests only a part of it.
-DIRS ?= base mm hw virtio cpu arch arch/$(ARCH) vm cli
+DT_DIR := $(if $(filter x86,$(ARCH)),,arch/dt)
+DIRS ?= base mm hw virtio cpu arch $(DT_DIR) arch/$(ARCH) vm cli
 SRCS := $(sort $(foreach d,$(DIRS),$(wildcard $(d)/*.c)))
 OBJS := $(SRCS:%.c=$(OUT)/obj/%.o)
 # One archive a directory, so that a test links only what it uses.
@@ -99,7 +100,7 @@ $(OUT)/hvrun:
 	@echo "make: hvrun does not run on ARCH=$(ARCH) yet: there is no arch/$(ARCH)/" >&2; exit 1
 else
 $(OUT)/hvrun: $(OUT)/obj/main.o $(OBJS)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.tmp $^ $(LDLIBS) && mv -f $@.tmp $@
 endif
 
 # What unit tests share: tests/lib/*.c except the replay program's main.

@@ -30,8 +30,11 @@ extern const struct kvm_need arch_kvm_needs[];
 /* The requests of ioctl that only this architecture makes, for the sandbox; ended by 0. */
 extern const unsigned long arch_ioctls[];
 
-/* The machine type to give to KVM_CREATE_VM. */
-unsigned long arch_vm_type(const struct kvm *kvm);
+/*
+ * The machine type to give to KVM_CREATE_VM for a guest with @ram bytes. 0, or -ENOTSUP if this host
+ * cannot address that much, said.
+ */
+int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type);
 
 /* Adds @ram bytes of RAM and the board's holes to @mem. 0 or -errno. */
 int arch_add_memory(struct guest_mem *mem, uint64_t ram);
@@ -59,9 +62,17 @@ struct arch;
 
 /*
  * Builds the board: interrupt controller, clocks, serial port, the ways to power off, reset and hand
- * back a status. *@out is owned by the caller (arch_destroy). Before vcpu_create.
+ * back a status. *@out is owned by the caller (arch_destroy). Before vcpu_create. Interrupt lines may
+ * be made (kvm_irq_*) once arch_vcpus_created has been called.
  */
 int arch_create(const struct arch_config *config, struct arch **out);
+
+/*
+ * All vCPUs of the config have been created, @vcpus[0] to [cpus - 1], and none has run: gives them
+ * their features and finishes what KVM builds only around vCPUs (the interrupt controllers of arm64
+ * and riscv, without which it takes no irqfd). 0 or -errno.
+ */
+int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus);
 
 /* Frees the board. No vCPU, no loop runs any more. NULL is allowed. */
 void arch_destroy(struct arch *arch);

@@ -121,9 +121,10 @@ static void look_at_needs(const struct kvm *kvm, const struct kvm_need *need,
 /* Asks KVM for a machine and a vCPU, which a host may refuse although all capabilities are there. */
 static void try_machine(struct kvm *kvm, struct findings *findings)
 {
+	unsigned long type;
 	int vcpu;
 
-	if (kvm_create_vm(kvm, arch_vm_type(kvm)) != 0) {
+	if (arch_vm_type(kvm, VM_MEMORY_DEFAULT, &type) != 0 || kvm_create_vm(kvm, type) != 0) {
 		findings->no_kvm = "KVM refuses to create a machine";
 		return;
 	}

@@ -199,7 +199,7 @@ int kvm_irq_edge(struct kvm *kvm, unsigned gsi, struct irq_line *line)
 static void set_level(struct irq_line *line, bool level)
 {
 	struct kvm *kvm = line->opaque;
-	struct kvm_irq_level arg = { .irq = line->gsi, .level = level };
+	struct kvm_irq_level arg = { .irq = kvm->irq_line_base + line->gsi, .level = level };
 
 	(void)ioctl(kvm->vm_fd, KVM_IRQ_LINE, &arg);
 }

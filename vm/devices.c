@@ -67,7 +67,7 @@ static int create_disk(struct vm *vm, unsigned index)
 	if (r < 0)
 		return r;
 	r = virtio_blk_create(&blk, index, vm->mem, vm->loop, &dev);
-	return r < 0 ? refused(file->name, r) : place(vm, dev);
+	return r < 0 ? r : place(vm, dev);
 }
 
 static int create_rng(struct vm *vm)

@@ -96,6 +96,10 @@ int vm_read_file(const struct vm_file *file, uint8_t **data, size_t *len);
 int vm_create_devices(struct vm *vm);
 void vm_destroy_devices(struct vm *vm);
 
+/* vm/run.c: the vCPUs, before devices, until those are gone. 0, or an exit status, said. */
+int vm_create_vcpus(struct vm *vm);
+void vm_destroy_vcpus(struct vm *vm);
+
 /* vm/run.c: vCPU threads and main loop, until the end. 0, or an exit status with the reason said. */
 int vm_run_vcpus(struct vm *vm);
 

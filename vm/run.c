@@ -92,7 +92,7 @@ static int start_console(struct vm *vm)
 	return loop_add(vm->loop, vm->signal_fd, EPOLLIN, on_signal, vm);
 }
 
-static int create_vcpus(struct vm *vm)
+int vm_create_vcpus(struct vm *vm)
 {
 	vm->vcpu_env = (struct vcpu_env){
 		.kvm = &vm->kvm,
@@ -104,20 +104,28 @@ static int create_vcpus(struct vm *vm)
 		.entering = vcpu_entering,
 		.opaque = vm,
 	};
-	for (unsigned i = 0; i < vm->config->cpus; i++) {
-		int r = vcpu_create(&vm->vcpus[i], &vm->vcpu_env, i);
 
-		if (!r)
-			r = arch_vcpu_setup(vm->arch, &vm->vcpus[i]);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < vm->config->cpus; i++)
+		r = vcpu_create(&vm->vcpus[i], &vm->vcpu_env, i);
+	if (!r)
+		r = arch_vcpus_created(vm->arch, vm->vcpus);
+	return r < 0 ? VM_STATUS_SYSTEM : 0;
+}
+
+void vm_destroy_vcpus(struct vm *vm)
+{
+	for (unsigned i = 0; vm->vcpus && i < vm->config->cpus; i++)
+		vcpu_destroy(&vm->vcpus[i]);
 }
 
 static int start_vcpus(struct vm *vm)
 {
 	int r = vcpu_prepare_process();
+
+	for (unsigned i = 0; !r && i < vm->config->cpus; i++)
+		r = arch_vcpu_setup(vm->arch, &vm->vcpus[i]);
 
 	for (unsigned i = 0; !r && i < vm->config->cpus; i++)
 		r = vcpu_start(&vm->vcpus[i]);
@@ -149,10 +157,8 @@ static void say_exits(const struct vm *vm)
 
 int vm_run_vcpus(struct vm *vm)
 {
-	int r = create_vcpus(vm);
+	int r = start_console(vm);
 
-	if (!r)
-		r = start_console(vm);
 	if (!r)
 		r = start_vcpus(vm);
 	if (!r)
@@ -160,7 +166,5 @@ int vm_run_vcpus(struct vm *vm)
 	stop_vcpus(vm);
 	if (!r && vm->config->verbosity > 0)
 		say_exits(vm);
-	for (unsigned i = 0; i < vm->config->cpus; i++)
-		vcpu_destroy(&vm->vcpus[i]);
 	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }

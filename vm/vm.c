@@ -81,8 +81,12 @@ static int create_kvm(struct vm *vm)
 	if (kvm_check(&vm->kvm, arch_kvm_needs) < 0)
 		return VM_STATUS_NO_KVM;
 
-	int r = kvm_create_vm(&vm->kvm, arch_vm_type(&vm->kvm));
+	unsigned long type = 0;
+	int r = arch_vm_type(&vm->kvm, vm->config->memory, &type);
 
+	if (r < 0)
+		return VM_STATUS_SYSTEM;
+	r = kvm_create_vm(&vm->kvm, type);
 	if (r < 0)
 		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
 
@@ -158,6 +162,8 @@ static int build(struct vm *vm)
 		status = create_kvm(vm);
 	if (!status)
 		status = create_board(vm);
+	if (!status)
+		status = vm_create_vcpus(vm);
 	if (!status)
 		status = vm_create_devices(vm);
 	return status;
@@ -251,6 +257,7 @@ static void tear_down(struct vm *vm)
 	if (vm->arch && arch_serial(vm->arch))
 		serial_flush(arch_serial(vm->arch));
 	vm_destroy_devices(vm);
+	vm_destroy_vcpus(vm);
 	arch_destroy(vm->arch);
 	kvm_close(&vm->kvm);
 	loop_destroy(vm->loop);
@@ -292,6 +299,8 @@ int vm_run(const struct vm_config *config)
 
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm.disks[i].fd = -1;
+	for (unsigned i = 0; vcpus && i < config->cpus; i++)
+		vcpus[i].fd = -1;
 	vm.vcpus = vcpus;
 
 	int status = vcpus ? climb_the_stair(&vm) : system_refused("vcpus", -ENOMEM);

@@ -51,9 +51,11 @@ const unsigned long arch_ioctls[] = {
 	0,
 };
 
-unsigned long arch_vm_type(const struct kvm *kvm)
+int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type)
 {
 	(void)kvm;
+	(void)ram;
+	*type = 0;
 	return 0;
 }
 
@@ -165,6 +167,14 @@ int arch_create(const struct arch_config *config, struct arch **out)
 		return r;
 	}
 	*out = arch;
+	return 0;
+}
+
+/* Local APICs come with the vCPUs by themselves. */
+int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus)
+{
+	(void)arch;
+	(void)vcpus;
 	return 0;
 }
 
