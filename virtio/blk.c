@@ -14,9 +14,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "base/checked.h"
 #include "base/diag.h"
-#include "base/le.h"
+#include "virtio/blk_config.h"
 #include "virtio/blk_request.h"
 #include "virtio/devices.h"
 #include "virtio/io_uring.h"
@@ -24,39 +23,11 @@
 
 enum {
 	QUEUE_SIZE = 256,
-	SEG_MAX = 126,	   /* data segments that we ask drivers to stay within */
-	REQUESTS = 64,	   /* in flight at once */
-	BATCH_CHAINS = 64, /* taken before other sources of the loop get a turn */
-	BATCH_BYTES =
-		2 * 1024 * 1024, /* served at once before that; the chain that passes it counts */
-	TRY_BYTES = 256 * 1024,	 /* the longest transfer done on the loop */
-	COMPLAIN_SECONDS = 10,	 /* between two lines on failed requests */
-};
-
-/* Features (5.2.3). */
-#define BLK_F_SEG_MAX	   (UINT64_C(1) << 2)
-#define BLK_F_RO	   (UINT64_C(1) << 5)
-#define BLK_F_BLK_SIZE	   (UINT64_C(1) << 6)
-#define BLK_F_FLUSH	   (UINT64_C(1) << 9)
-#define BLK_F_TOPOLOGY	   (UINT64_C(1) << 10)
-#define BLK_F_DISCARD	   (UINT64_C(1) << 13)
-#define BLK_F_WRITE_ZEROES (UINT64_C(1) << 14)
-
-/* Config space (5.2.4); what is not listed is zero. */
-enum {
-	CONFIG_CAPACITY = 0,		 /* le64, sectors */
-	CONFIG_SEG_MAX = 12,		 /* le32 */
-	CONFIG_BLK_SIZE = 20,		 /* le32 */
-	CONFIG_PHYSICAL_EXP = 24,	 /* u8, log2 of logical blocks in a physical one */
-	CONFIG_MIN_IO = 26,		 /* le16, logical blocks */
-	CONFIG_NUM_QUEUES = 34,		 /* le16 */
-	CONFIG_MAX_DISCARD_SECTORS = 36, /* le32 */
-	CONFIG_MAX_DISCARD_SEG = 40,	 /* le32 */
-	CONFIG_DISCARD_ALIGN = 44,	 /* le32, sectors */
-	CONFIG_MAX_ZEROES_SECTORS = 48,	 /* le32 */
-	CONFIG_MAX_ZEROES_SEG = 52,	 /* le32 */
-	CONFIG_ZEROES_MAY_UNMAP = 56,	 /* u8 */
-	CONFIG_SIZE = 60,
+	REQUESTS = 64,		/* in flight at once */
+	BATCH_CHAINS = 64,	/* taken before other sources of the loop get a turn */
+	BATCH_BYTES = 2 << 20,	/* served at once before that */
+	TRY_BYTES = 256 * 1024, /* the longest transfer done on the loop */
+	COMPLAIN_SECONDS = 10,	/* between two lines on failed requests */
 };
 
 struct blk {
@@ -64,7 +35,7 @@ struct blk {
 	struct blk_rules rules;
 	struct io_pool *pool; /* NULL: everything is done on the loop */
 	struct io_ring *ring; /* NULL: not by io_uring */
-	uint8_t config[CONFIG_SIZE];
+	uint8_t config[BLK_CONFIG_SIZE];
 	bool starved; /* chains may wait for a free request */
 
 	time_t complained; /* when the user was last told, in seconds of CLOCK_MONOTONIC; 0 never */
@@ -355,55 +326,6 @@ static const struct virtio_type blk_type = {
 	.destroy = blk_destroy,
 };
 
-static uint64_t features_of(const struct disk *disk)
-{
-	uint64_t features = BLK_F_SEG_MAX | BLK_F_BLK_SIZE | BLK_F_TOPOLOGY | BLK_F_FLUSH;
-
-	if (disk->readonly)
-		return features | BLK_F_RO;
-	if (disk->ops->discard)
-		features |= BLK_F_DISCARD;
-	if (disk->ops->write_zeroes)
-		features |= BLK_F_WRITE_ZEROES;
-	return features;
-}
-
-static void fill_config(struct blk *blk, uint64_t features)
-{
-	const struct disk *disk = blk->rules.disk;
-	uint32_t physical = disk->block_size / BLK_SECTOR; /* a power of two */
-	uint8_t *c = blk->config;
-
-	le64_store(c + CONFIG_CAPACITY, disk->size / BLK_SECTOR);
-	le32_store(c + CONFIG_SEG_MAX, SEG_MAX);
-	le32_store(c + CONFIG_BLK_SIZE, BLK_SECTOR);
-	c[CONFIG_PHYSICAL_EXP] = (uint8_t)__builtin_ctz(physical);
-	le16_store(c + CONFIG_MIN_IO, (uint16_t)physical);
-	le16_store(c + CONFIG_NUM_QUEUES, 1);
-	if (features & BLK_F_DISCARD) {
-		le32_store(c + CONFIG_MAX_DISCARD_SECTORS, BLK_DISCARD_SECTORS);
-		le32_store(c + CONFIG_MAX_DISCARD_SEG, BLK_DISCARD_RANGES);
-		le32_store(c + CONFIG_DISCARD_ALIGN, physical);
-	}
-	if (features & BLK_F_WRITE_ZEROES) {
-		le32_store(c + CONFIG_MAX_ZEROES_SECTORS, BLK_ZEROES_SECTORS);
-		le32_store(c + CONFIG_MAX_ZEROES_SEG, BLK_ZEROES_RANGES);
-		c[CONFIG_ZEROES_MAY_UNMAP] = 1;
-	}
-}
-
-/* What GET_ID answers: the serial, or the last part of the disk's name, cut at 20 bytes. */
-static void fill_id(struct blk *blk, const char *serial)
-{
-	const char *slash = strrchr(blk->rules.disk->name, '/');
-	size_t len;
-
-	if (!serial)
-		serial = slash ? slash + 1 : blk->rules.disk->name;
-	len = strnlen(serial, BLK_ID_SIZE);
-	memcpy(blk->rules.id, serial, len);
-}
-
 /* The device's state without its place on the loop. */
 static int blk_new(const struct virtio_blk_config *config, struct blk **out)
 {
@@ -411,6 +333,7 @@ static int blk_new(const struct virtio_blk_config *config, struct blk **out)
 	void *requests;
 
 	if (!blk) {
+		diag_error("disk %s: no memory", config->disk->name);
 		disk_close(config->disk);
 		return -ENOMEM;
 	}
@@ -419,6 +342,7 @@ static int blk_new(const struct virtio_blk_config *config, struct blk **out)
 	requests = mmap(NULL, REQUESTS * sizeof(*blk->requests), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (requests == MAP_FAILED) {
+		diag_error("disk %s: no memory", config->disk->name);
 		blk_free(blk, NULL);
 		return -ENOMEM;
 	}
@@ -426,10 +350,17 @@ static int blk_new(const struct virtio_blk_config *config, struct blk **out)
 	for (unsigned i = 0; i < REQUESTS; i++)
 		blk->unused[i] = (uint8_t)i;
 	blk->unused_count = REQUESTS;
-	fill_id(blk, config->serial);
-	fill_config(blk, features_of(config->disk));
+	blk_id_fill(blk->rules.id, config->disk, config->serial);
+	blk_config_fill(blk->config, config->disk);
 	*out = blk;
 	return 0;
+}
+
+/* Says that making the device failed; returns @err. */
+static int failed(const struct disk *disk, const char *what, int err)
+{
+	diag_error("disk %s: %s failed: %s", disk->name, what, strerror(-err));
+	return err;
 }
 
 static int start_pool(struct blk *blk, unsigned threads, struct loop *loop)
@@ -439,57 +370,64 @@ static int start_pool(struct blk *blk, unsigned threads, struct loop *loop)
 	if (threads == 0)
 		return 0;
 	err = io_pool_create(threads, "hvrun-disk", run_job, &blk->pool);
-	if (err < 0)
-		return err;
-	return loop_add_eventfd(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
+	if (err == 0)
+		err = loop_add_eventfd(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
+	return err ? failed(blk->rules.disk, "starting I/O threads", err) : 0;
 }
 
 static int start_ring(struct blk *blk, struct loop *loop)
 {
-	int err;
+	int err = -EOPNOTSUPP;
 
 	/* Every request needs a place to go when the ring does not take it. */
-	if (!blk->pool || blk->rules.disk->fd < 0)
-		return -EOPNOTSUPP;
-	err = io_ring_create(blk->rules.disk->fd, REQUESTS, &blk->ring);
-	if (err < 0) {
+	if (blk->pool && blk->rules.disk->fd >= 0)
+		err = io_ring_create(blk->rules.disk->fd, REQUESTS, &blk->ring);
+	if (err == 0)
+		err = loop_add_eventfd(loop, io_ring_eventfd(blk->ring), ring_done, blk);
+	if (err < 0)
 		diag_error("disk %s: io_uring is not to be had here (%s); leave out --io-uring",
 			   blk->rules.disk->name, strerror(-err));
-		return err;
+	return err;
+}
+
+/* Makes the shared part of the device. */
+static int make_dev(struct blk *blk, unsigned index, struct guest_mem *mem, struct loop *loop)
+{
+	struct disk *disk = blk->rules.disk;
+	char name[sizeof(blk->dev->name)];
+	int err = -ENOMEM;
+
+	(void)snprintf(name, sizeof(name), "blk%u", index);
+	blk->dev = calloc(1, sizeof(*blk->dev));
+	if (blk->dev)
+		err = virtio_dev_init(blk->dev, &blk_type, name, mem, loop, 1, QUEUE_SIZE,
+				      blk_features(disk), BLK_CONFIG_SIZE);
+	if (err < 0) {
+		free(blk->dev);
+		return failed(disk, "making the device", err);
 	}
-	return loop_add_eventfd(loop, io_ring_eventfd(blk->ring), ring_done, blk);
+	blk->dev->priv = blk;
+	return 0;
 }
 
 int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
 		      struct loop *loop, struct virtio_dev **out)
 {
-	char name[sizeof((*out)->name)];
-	struct virtio_dev *dev;
 	struct blk *blk;
 	int err;
 
 	err = blk_new(config, &blk);
 	if (err < 0)
 		return err;
-	dev = calloc(1, sizeof(*dev));
-	err = dev ? start_pool(blk, config->threads, loop) : -ENOMEM;
+	err = start_pool(blk, config->threads, loop);
 	if (err == 0 && config->io_uring)
 		err = start_ring(blk, loop);
+	if (err == 0)
+		err = make_dev(blk, index, mem, loop);
 	if (err < 0) {
-		free(dev);
 		blk_free(blk, loop);
 		return err;
 	}
-	(void)snprintf(name, sizeof(name), "blk%u", index);
-	blk->dev = dev;
-	err = virtio_dev_init(dev, &blk_type, name, mem, loop, 1, QUEUE_SIZE,
-			      features_of(config->disk), CONFIG_SIZE);
-	if (err < 0) {
-		free(dev);
-		blk_free(blk, loop);
-		return err;
-	}
-	dev->priv = blk;
-	*out = dev;
+	*out = blk->dev;
 	return 0;
 }

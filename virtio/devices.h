@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Constructors of the device types. Each returns 0 and *@out, to be freed with virtio_dev_destroy, or
- * -errno, said by nobody yet. They run on the thread of the loop, or before it runs.
+ * Constructors of the device types. Each returns 0 and *@out, to be freed with virtio_dev_destroy,
+ * or -errno, said by nobody yet unless noted. They run on the loop's thread, or before it runs.
  */
 #ifndef VIRTIO_DEVICES_H
 #define VIRTIO_DEVICES_H
@@ -19,14 +19,14 @@ struct virtio_blk_config {
 	unsigned threads; /* I/O threads, 1 to 16; 0: the loop does all I/O itself, and waits for it */
 	/*
 	 * Reads and writes by io_uring, all else by the threads, which must be there; for raw disks
-	 * (else -EOPNOTSUPP). Where the host has none, that is said, with -ENOSYS or -EPERM.
+	 * (else -EOPNOTSUPP). -ENOSYS or -EPERM where the host has none.
 	 */
 	bool io_uring;
 };
 
 /*
  * Block device (5.2). @index numbers it: blk0, blk1, ... The threads are up when this returns and no
- * other is ever started.
+ * other is ever started. Failures have been said with diag_error.
  */
 int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
 		      struct loop *loop, struct virtio_dev **out);
