@@ -253,8 +253,6 @@ static const char *add_buffer(const struct virtqueue *vq, struct walk *walk, str
 		return NULL;
 	if (chain->out_len + chain->in_len + desc->len > CHAIN_MAX_BYTES)
 		return "chain longer than 2^32 bytes";
-	if (used == VQ_MAX_SEGS)
-		return "chain of more than 256 segments";
 	n = mem_segments(vq->mem, gpa(desc->addr), desc->len, write ? MEM_WRITE : MEM_READ,
 			 chain->iov + used, VQ_MAX_SEGS - used);
 	if (n == -E2BIG)
