@@ -42,7 +42,7 @@ struct blk {
 	uint64_t unsaid;   /* failures since */
 
 	struct vq_chain chain;	  /* the one being judged */
-	uint8_t unused[REQUESTS]; /* stack of indices: the last used is the next, and still in cache */
+	uint8_t unused[REQUESTS]; /* stack of indices: the last one used is the next */
 	unsigned unused_count;
 	struct blk_request *requests; /* REQUESTS; pages never used are never touched */
 };

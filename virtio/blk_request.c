@@ -2,9 +2,10 @@
 /*
  * Judges one virtio-blk request and carries it out (virtio 1.3, section 5.2.6).
  *
- * The framing follows no descriptor boundaries (2.7.4): the readable bytes of a chain are a header of
- * 16 bytes and then data, the writable ones are data and then one status byte, wherever the driver
- * cut them. The header and the ranges of a discard are copied once and only the copies are judged.
+ * The framing follows no descriptor boundaries (2.7.4): the readable bytes of a chain are a header
+ * of 16 bytes and then data, the writable ones are data and then one status byte, wherever the
+ * driver cut them. The header and the ranges of a discard are copied once and only the copies are
+ * judged.
  */
 #include "virtio/blk_request.h"
 
@@ -147,7 +148,10 @@ enum blk_verdict blk_request_parse(const struct blk_rules *rules, const struct v
 	req->head = chain->head;
 	req->status_byte = last_byte(chain);
 	req->error = 0;
-	/* The used length counts from the first writable byte on (2.7.8.2): no gap before the status. */
+	/*
+	 * The used length counts from the first writable byte on (2.7.8.2): no gap before the
+	 * status.
+	 */
 	req->used_ok = (uint32_t)u64_min(chain->in_len, UINT32_MAX);
 	req->used_bad = data_in == 0 ? 1 : 0;
 	if (vq_chain_read(chain, 0, header, sizeof(header)) != sizeof(header))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One request of a virtio-blk driver (virtio 1.3, section 5.2.6): from a descriptor chain to something
- * that any thread can carry out on a disk. All judgement on what the driver asked is here.
+ * One request of a virtio-blk driver (virtio 1.3, section 5.2.6): from a descriptor chain to
+ * something that any thread can carry out on a disk. All judgement on what the driver asked is
+ * here.
  */
 #ifndef VIRTIO_BLK_REQUEST_H
 #define VIRTIO_BLK_REQUEST_H
@@ -89,8 +90,8 @@ enum blk_verdict blk_request_parse(const struct blk_rules *rules, const struct v
 				   struct blk_request *req);
 
 /*
- * Reads or writes without waiting: true if that finished the request (well or badly), false if it is
- * to go to blk_request_run on a thread that may block.
+ * Reads or writes without waiting: true if that finished the request (well or badly), false if it
+ * is to go to blk_request_run on a thread that may block.
  */
 bool blk_request_try(struct blk_request *req);
 

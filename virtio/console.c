@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console device (virtio 1.3, section 5.3) with one port: what the guest prints goes out in pieces
- * of bounded size, and what is typed waits in a small ring until the guest offers buffers.
+ * The console device (virtio 1.3, section 5.3) with one port: what the guest prints goes out in
+ * pieces of bounded size, and what is typed waits in a small ring until the guest offers buffers.
  *
  * Nothing typed is lost: a full ring makes virtio_console_input take less, and its caller is called
  * when there is room. A chain of output may be gigabytes long; it is printed over several turns of
@@ -143,8 +143,8 @@ static uint32_t fill_rx(struct console *con)
 }
 
 /*
- * Gives the guest what is typed, as far as it offers buffers; buffers that are not needed stay in the
- * ring, and then doorbells can stay off: it is input that brings the next turn.
+ * Gives the guest what is typed, as far as it offers buffers; buffers that are not needed stay in
+ * the ring, and then doorbells can stay off: it is input that brings the next turn.
  */
 static void serve_rx(struct console *con)
 {

@@ -16,7 +16,7 @@
 struct virtio_blk_config {
 	struct disk *disk;  /* owned by the device from now on, also on error */
 	const char *serial; /* at most 20 bytes, for GET_ID; NULL: the end of the disk's name */
-	unsigned threads; /* I/O threads, 1 to 16; 0: the loop does all I/O itself, and waits for it */
+	unsigned threads;   /* I/O threads, 1 to 16; 0: the loop itself does all I/O */
 	/*
 	 * Reads and writes by io_uring, all else by the threads, which must be there; for raw disks
 	 * (else -EOPNOTSUPP). -ENOSYS or -EPERM where the host has none.
@@ -25,8 +25,8 @@ struct virtio_blk_config {
 };
 
 /*
- * Block device (5.2). @index numbers it: blk0, blk1, ... The threads are up when this returns and no
- * other is ever started. Failures have been said with diag_error.
+ * Block device (5.2). @index numbers it: blk0, blk1, ... The threads are up when this returns and
+ * no other is ever started. Failures have been said with diag_error.
  */
 int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
 		      struct loop *loop, struct virtio_dev **out);
@@ -34,7 +34,10 @@ int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, st
 /* Entropy source (5.4) fed by getrandom(2). */
 int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
-/* Where a console's output goes: 1 to 4096 bytes of our own memory, always taken whole. Loop thread. */
+/*
+ * Where a console's output goes: 1 to 4096 bytes of our own memory, always taken whole. Loop
+ * thread.
+ */
 typedef void (*console_out_fn)(void *opaque, const void *data, size_t len);
 
 /* Console with one port (5.3, without MULTIPORT). @out_fn gets what the guest prints. */
@@ -43,14 +46,14 @@ int virtio_console_create(console_out_fn out_fn, void *opaque, struct guest_mem 
 
 /*
  * Input for the guest: takes at most @len bytes and returns how many fitted. After a short take the
- * rest is to be offered again when the callback of virtio_console_on_room comes, and not before. What
- * was taken is kept until the guest takes it, over a reset too. Loop thread.
+ * rest is to be offered again when the callback of virtio_console_on_room comes, and not before.
+ * What was taken is kept until the guest takes it, over a reset too. Loop thread.
  */
 size_t virtio_console_input(struct virtio_dev *dev, const void *data, size_t len);
 
 /*
- * @fn(@opaque) is called on the loop, once, when room for input appears after a short take. It may call
- * virtio_console_input. NULL: nobody.
+ * @fn(@opaque) is called on the loop, once, when room for input appears after a short take. It may
+ * call virtio_console_input. NULL: nobody.
  */
 void virtio_console_on_room(struct virtio_dev *dev, loop_fn fn, void *opaque);
 

@@ -56,8 +56,8 @@ struct disk {
  * A raw image on an open descriptor (regular file or block device), which the disk owns from now
  * on, also on error. Checks type and size, and takes an OFD lock over the whole file (shared if
  * @readonly, else exclusive) so that no second machine corrupts it. With @direct the host's page
- * cache is bypassed (O_DIRECT). 0; -EINVAL (size, type, direct impossible), -EBUSY (locked), -ENOMEM
- * or another -errno, said with diag_error.
+ * cache is bypassed (O_DIRECT). 0; -EINVAL (size, type, direct impossible), -EBUSY (locked),
+ * -ENOMEM or another -errno, said with diag_error.
  */
 int disk_open_raw(int fd, const char *name, bool readonly, bool direct, struct disk **out);
 

@@ -355,8 +355,8 @@ static int make_direct(struct raw_disk *raw)
 	if (!raw->bounce)
 		return failed(raw, "getting memory", -ENOMEM);
 	/*
-	 * Guests write single sectors, and to do that on a medium that takes only larger blocks means
-	 * to read, change and write back what another request may be writing.
+	 * Guests write single sectors, and to do that on a medium that takes only larger blocks
+	 * means to read, change and write back what another request may be writing.
 	 */
 	if (pread(raw->disk.fd, raw->bounce, SECTOR, 0) < 0 && errno == EINVAL) {
 		diag_error(

@@ -3,8 +3,8 @@
  * A few threads that do what may block, for a device whose state belongs to its loop.
  *
  * Jobs are structures of the caller, linked through their first member; the pool allocates nothing
- * after it is made, so its length is bounded by the jobs that exist. Finished jobs gather in a list,
- * and an eventfd wakes the loop once for as many as there are by then.
+ * after it is made, so its length is bounded by the jobs that exist. Finished jobs gather in a
+ * list, and an eventfd wakes the loop once for as many as there are by then.
  */
 #ifndef VIRTIO_IO_POOL_H
 #define VIRTIO_IO_POOL_H
@@ -22,13 +22,15 @@ struct io_job {
 typedef void (*io_run_fn)(struct io_job *job);
 
 /*
- * Starts @threads (1 to IO_POOL_MAX_THREADS) threads, with all signals blocked, and waits until each
- * of them has come up, so that a sandbox that forbids to start threads may close right after. @name,
- * at most 15 bytes, is the threads' name for ps. 0; -EINVAL or -errno, and nothing is left.
+ * Starts @threads (1 to IO_POOL_MAX_THREADS) threads, with all signals blocked, and waits until
+ * each of them has come up, so that a sandbox that forbids to start threads may close right after.
+ * @name, at most 15 bytes, is the threads' name for ps. 0; -EINVAL or -errno, and nothing is left.
  */
 int io_pool_create(unsigned threads, const char *name, io_run_fn run, struct io_pool **out);
 
-/* Does what was submitted, joins the threads, frees. Jobs not reaped stay the caller's. NULL is ok. */
+/*
+ * Does what was submitted, joins the threads, frees. Jobs not reaped stay the caller's. NULL is ok.
+ */
 void io_pool_destroy(struct io_pool *pool);
 
 /* The eventfd that becomes readable when there is something to reap; owned by the pool. */

@@ -2,9 +2,9 @@
 /*
  * Reads and writes of one open file through io_uring.
  *
- * The kernel shares two rings with us. We write submissions and move their tail, it moves their head;
- * it writes completions and moves their tail, we move their head. Each side's index is stored with
- * release and loaded by the other with acquire. Without a polling thread the kernel looks at
+ * The kernel shares two rings with us. We write submissions and move their tail, it moves their
+ * head; it writes completions and moves their tail, we move their head. Each side's index is stored
+ * with release and loaded by the other with acquire. Without a polling thread the kernel looks at
  * submissions only during io_uring_enter, so those that it did not take may be taken back.
  */
 #include "virtio/io_uring.h"

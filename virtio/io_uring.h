@@ -2,8 +2,8 @@
 /*
  * Reads and writes of one open file through io_uring, by three system calls and no library.
  *
- * A process behind a sandbox must not get more out of it than that: before it is switched on, the ring
- * is restricted for good to vectored reads and writes of the one file that it was made for.
+ * A process behind a sandbox must not get more out of it than that: before it is switched on, the
+ * ring is restricted for good to vectored reads and writes of the one file that it was made for.
  *
  * One thread at a time. Cookies are the caller's and never NULL.
  */
@@ -17,9 +17,9 @@
 struct io_ring;
 
 /*
- * A ring for @entries (a power of two) requests at once on @fd, which stays the caller's. 0; -ENOSYS or
- * -EPERM where the host has no io_uring or forbids it, -EINVAL where it is older than Linux 5.10 and
- * cannot restrict a ring, or another -errno.
+ * A ring for @entries (a power of two) requests at once on @fd, which stays the caller's. 0;
+ * -ENOSYS or -EPERM where the host has no io_uring or forbids it, -EINVAL where it is older than
+ * Linux 5.10 and cannot restrict a ring, or another -errno.
  */
 int io_ring_create(int fd, unsigned entries, struct io_ring **out);
 
@@ -37,8 +37,8 @@ bool io_ring_queue(struct io_ring *ring, bool write, const struct iovec *iov, un
 		   uint64_t off, bool durable, void *cookie);
 
 /*
- * Gives the kernel what is queued, in one system call. What it does not take comes back: *@cookie of
- * one such transfer and true, to be called again; false when there is none.
+ * Gives the kernel what is queued, in one system call. What it does not take comes back: *@cookie
+ * of one such transfer and true, to be called again; false when there is none.
  */
 bool io_ring_submit(struct io_ring *ring, void **refused);
 

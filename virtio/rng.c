@@ -2,9 +2,9 @@
 /*
  * The entropy device (virtio 1.3, section 5.4): fills what the driver offers from getrandom(2).
  *
- * Bounded three ways: no memory of ours grows with a request, one chain gets at most CHAIN_BYTES
- * (a short answer is the device's right), and other sources of the loop get a turn after
- * BATCH_BYTES. Where the host itself has no entropy yet, the loop does not wait for it: a timer does.
+ * Bounded three ways: no memory of ours grows with a request, one chain gets at most CHAIN_BYTES (a
+ * short answer is the device's right), and other sources of the loop get a turn after BATCH_BYTES.
+ * Where the host itself has no entropy yet, the loop does not wait for it: a timer does.
  */
 #include <errno.h>
 #include <stdlib.h>

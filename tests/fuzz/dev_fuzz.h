@@ -2,8 +2,8 @@
 /*
  * What the fuzz targets of virtio devices share: a small guest whose driver is the input.
  *
- * The input is a first byte of features and then steps. A step begins with a byte whose low two bits
- * say what it does:
+ * The input is a first byte of features and then steps. A step begins with a byte whose low two
+ * bits say what it does:
  *	0  writes into guest memory: two bytes of address, one of length, then the bytes
  *	1  kicks queue (bit 2), and lets the device work until nothing is to be done
  *	2  something of the device type

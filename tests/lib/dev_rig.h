@@ -55,8 +55,8 @@ void rig_offer(struct dev_rig *rig, unsigned queue, uint16_t first, const struct
 	       unsigned count);
 
 /*
- * Turns the loop until the next used entry of @queue. A driver sleeps until an interrupt: one that is
- * owed and does not come fails the test.
+ * Turns the loop until the next used entry of @queue. A driver sleeps until an interrupt: one that
+ * is owed and does not come fails the test.
  */
 void rig_used(struct dev_rig *rig, unsigned queue, uint32_t *id, uint32_t *len);
 

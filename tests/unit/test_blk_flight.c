@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-blk with many requests in flight: all come back once, resets and ends wait for them, memory
- * is bounded, errors and a hostile driver harm nothing. The numbers are rows of docs on threats.
+ * virtio-blk with many requests in flight: all come back once, resets and ends wait for them,
+ * memory is bounded, errors and a hostile driver harm nothing. The numbers are rows of docs on
+ * threats.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-console: what is printed and what is typed arrives whole and in order, whatever the chains;
- * nothing is lost, nothing spins.
+ * virtio-console: what is printed and what is typed arrives whole and in order, whatever the
+ * chains; nothing is lost, nothing spins.
  */
 #include <setjmp.h>
 #include <stdarg.h>

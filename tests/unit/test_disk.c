@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Raw disks: what is refused and in which words, the lock, and transfers on a kernel that answers short,
- * interrupts, fails and lacks features (system calls replaced).
+ * Raw disks: what is refused and in which words, the lock, and transfers on a kernel that answers
+ * short, interrupts, fails and lacks features (system calls replaced).
  */
 #include <setjmp.h>
 #include <stdarg.h>

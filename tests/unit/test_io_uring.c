@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ring: transfers come back once with their result, no more than there is room for, and nothing but
- * reads and writes of one file can be had from it.
+ * The ring: transfers come back once with their result, no more than there is room for, and nothing
+ * but reads and writes of one file can be had from it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -147,7 +147,10 @@ static int find_ring(void)
 	return -1;
 }
 
-/* A kernel that takes nothing: every transfer comes back as refused, and the ring works again after. */
+/*
+ * A kernel that takes nothing: every transfer comes back as refused, and the ring works again
+ * after.
+ */
 static void refused_transfers_come_back(void **state)
 {
 	struct bench *b = malloc(sizeof(*b));
