@@ -63,7 +63,7 @@ struct arch;
 /*
  * Builds the board: interrupt controller, clocks, serial port, the ways to power off, reset and hand
  * back a status. *@out is owned by the caller (arch_destroy). Before vcpu_create. Interrupt lines may
- * be made (kvm_irq_*) once arch_vcpus_created has been called.
+ * be made (arch_irq_edge) once arch_vcpus_created has been called.
  */
 int arch_create(const struct arch_config *config, struct arch **out);
 
@@ -79,6 +79,12 @@ void arch_destroy(struct arch *arch);
 
 /* The board's serial port, for its input; NULL if it has none. */
 struct serial *arch_serial(struct arch *arch);
+
+/*
+ * A line for pulses (irq_pulse) into the board's interrupt controller at @gsi, for kvm_irq_close:
+ * kvm_irq_edge where the controller is the kernel's. After arch_vcpus_created. 0 or -errno, said.
+ */
+int arch_irq_edge(struct arch *arch, unsigned gsi, struct irq_line *line);
 
 /* Where virtio device @index lies and which interrupt it has. -ENOSPC past the last window. */
 struct arch_slot {

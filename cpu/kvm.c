@@ -13,7 +13,6 @@
 
 const struct kvm_need kvm_common_needs[] = {
 	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY", "guest RAM in user memory", true },
-	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "interrupts by eventfd", true },
 	{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD", "doorbells by eventfd", true },
 	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", "stopping a vCPU without a race",
 	  true },

@@ -34,7 +34,7 @@ static int place(struct vm *vm, struct virtio_dev *dev)
 	place->irq.eventfd = -1;
 	place->dev = dev;
 	vm->device_count++;
-	r = kvm_irq_edge(&vm->kvm, slot.gsi, &place->irq);
+	r = arch_irq_edge(vm->arch, slot.gsi, &place->irq);
 	if (r < 0)
 		return r;
 	dev->irq = &place->irq;

@@ -25,6 +25,7 @@ const char arch_serial_console[] = "console=ttyS0";
 
 const struct kvm_need arch_kvm_needs[] = {
 	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "APICs in the kernel", true },
+	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "interrupts by eventfd", true },
 	{ KVM_CAP_PIT2, "KVM_CAP_PIT2", "the timer of old kernels", true },
 	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR", "real mode on Intel", true },
 	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID", "CPUID of the guest", true },
@@ -176,6 +177,11 @@ int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus)
 	(void)arch;
 	(void)vcpus;
 	return 0;
+}
+
+int arch_irq_edge(struct arch *arch, unsigned gsi, struct irq_line *line)
+{
+	return kvm_irq_edge(arch->config.kvm, gsi, line);
 }
 
 void arch_destroy(struct arch *arch)
