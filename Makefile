@@ -203,7 +203,7 @@ install: all
 	install -m 644 docs/hvrun.1 '$(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1'
 	install -d '$(DESTDIR)$(PREFIX)/share/doc/hvrun/docs'
 	install -m 644 LICENSE README.md '$(DESTDIR)$(PREFIX)/share/doc/hvrun'
-	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/hvrun/docs'
+	cd docs && find . -name '*.md' -exec install -D -m 644 '{}' '$(abspath $(DESTDIR)/$(PREFIX))/share/doc/hvrun/docs/{}' ';'
 
 clean:
 	rm -rf out hvrun

@@ -32,14 +32,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRACING "/sys/kernel/debug/tracing/"
+#define TRACING	  "/sys/kernel/debug/tracing/"
 #define KVM_STATS "/sys/kernel/debug/kvm"
 
 struct run {
 	const char *name;
 	pid_t pid;
-	int64_t start_ns;	/* just before exec */
-	int64_t stopped_ns;	/* how long we held it, not counted */
+	int64_t start_ns;   /* just before exec */
+	int64_t stopped_ns; /* how long we held it, not counted */
 	long ram_kib;
 	bool first;
 	bool count;
@@ -99,9 +99,11 @@ static void sample_memory(const struct run *run)
 /* KVM's own counters of the one VM there is (every folder below the top is a VM). */
 static void sample_kvm(const struct run *run)
 {
-	static const char *const names[] = { "exits", "io_exits", "mmio_exits", "halt_exits",
-		"irq_exits", "irq_window_exits", "signal_exits", "pf_taken", "pf_fixed", "pf_fast",
-		"insn_emulation", "pages_2m", "pages_4k", "nmi_window_exits", "hypercalls" };
+	static const char *const names[] = { "exits",	     "io_exits",	 "mmio_exits",
+					     "halt_exits",   "irq_exits",	 "irq_window_exits",
+					     "signal_exits", "pf_taken",	 "pf_fixed",
+					     "pf_fast",	     "insn_emulation",	 "pages_2m",
+					     "pages_4k",     "nmi_window_exits", "hypercalls" };
 	char path[512], key[64];
 	long long value;
 	struct dirent *e;
@@ -163,7 +165,8 @@ static void tracing_off(const struct run *run)
 
 	if (run->count && (f = fopen(TRACING "events/kvm/kvm_exit/hist", "r"))) {
 		while (fgets(line, sizeof(line), f)) {
-			if (sscanf(line, "{ exit_reason: %llu } hitcount: %llu", &reason, &hits) != 2)
+			if (sscanf(line, "{ exit_reason: %llu } hitcount: %llu", &reason, &hits) !=
+			    2)
 				continue;
 			snprintf(key, sizeof(key), "exit-0x%llx", reason);
 			put(run, key, (long long)hits);
@@ -253,14 +256,16 @@ static long long follow(struct run *run, int fd, int64_t limit_ns)
 
 int main(int argc, char **argv)
 {
-	int64_t *start = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int64_t *start =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct run run = { 0 };
 	struct rusage ru;
 	long long bytes;
 	int pipefd[2], status;
 
 	if (argc < 6 || start == MAP_FAILED || pipe(pipefd)) {
-		fprintf(stderr, "usage: measure NAME time|first|count SECONDS RAM-MIB COMMAND...\n");
+		fprintf(stderr,
+			"usage: measure NAME time|first|count SECONDS RAM-MIB COMMAND...\n");
 		return 64;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -431,8 +431,8 @@ static void test_threat_10_more_chains_than_entries(void **state)
 	struct queue_fixture *f = *state;
 
 	for (unsigned i = 0; i < QF_NUM; i++) {
-		dr_offer(&f->ring,
-			 dr_chain(&f->ring, (uint16_t)i, &(struct dr_buf){ QF_BUFFER, 8, true }, 1));
+		dr_offer(&f->ring, dr_chain(&f->ring, (uint16_t)i,
+					    &(struct dr_buf){ QF_BUFFER, 8, true }, 1));
 		assert_int_equal(vq_pop(&f->vq, &f->chain), 1);
 	}
 	assert_int_equal(f->vq.in_flight, QF_NUM);
