@@ -247,8 +247,11 @@ static int raw_write_zeroes(struct disk *disk, uint64_t off, uint64_t len, bool 
 
 static void raw_close(struct disk *disk)
 {
+	struct flock range = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 	struct raw_disk *raw = raw_of(disk);
 
+	/* By name: an io_uring that is going away holds the file, and so the lock, a little longer. */
+	(void)fcntl(disk->fd, F_OFD_SETLK, &range);
 	(void)close(disk->fd);
 	lock_destroy(&raw->bounce_lock);
 	free(raw->bounce);

@@ -560,6 +560,25 @@ static void full_disk(void **state)
 	close_bench(&b);
 }
 
+/* The next machine may have the disk as soon as this one is gone. */
+static void lock_ends_with_the_device(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 5; round++) {
+		struct disk *disk;
+		char path[64];
+		struct bench b;
+
+		open_default(&b);
+		assert_int_equal(request(&b, T_IN, 0, 4096, true, NULL), S_OK);
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", b.fd);
+		rig_fini(&b.rig);
+		assert_int_equal(disk_open_raw(open(path, O_RDWR), "next", false, false, &disk), 0);
+		disk_close(disk);
+		(void)close(b.fd);
+	}
+}
+
 /* A reset while reads of a cold file are under way, then the same reads, all of them good. */
 static void reset_amid_reads(void **state)
 {
@@ -664,6 +683,7 @@ int main(void)
 		cmocka_unit_test(many_segments),
 		cmocka_unit_test(truncated_under_us),
 		cmocka_unit_test(full_disk),
+		cmocka_unit_test(lock_ends_with_the_device),
 		cmocka_unit_test(reset_amid_reads),
 		cmocka_unit_test(user_is_told_once),
 	};
