@@ -106,6 +106,9 @@ int vm_run_vcpus(struct vm *vm);
 /* vm/vm.c: what the guest prints, by whatever device. Loop thread; matches serial_out_fn. */
 void vm_guest_output(void *opaque, const void *data, size_t len);
 
+/* vm/run.c: with -v, says @what and the time since launch. Any thread. */
+void vm_note_time(const struct vm *vm, const char *what);
+
 /* The run is over because of @why; only the first call counts. Any thread. */
 void vm_end(struct vm *vm, enum vm_end why, unsigned status);
 

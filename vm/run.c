@@ -37,19 +37,26 @@ static void vcpu_ended(void *opaque, struct vcpu *vcpu, enum vcpu_end why)
 	vm_end(opaque, ends[why], 0);
 }
 
-static void vcpu_entering(void *opaque, struct vcpu *vcpu)
+void vm_note_time(const struct vm *vm, const char *what)
 {
-	struct vm *vm = opaque;
 	struct timespec now;
 
-	(void)vcpu;
-	if (vm->config->verbosity <= 0 || atomic_exchange(&vm->entered, true))
+	if (vm->config->verbosity <= 0)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 
 	uint64_t ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 
-	diag_note("first vcpu entered at %" PRIu64 " us", (ns - vm->config->launched_ns) / 1000);
+	diag_note("%s at %" PRIu64 " us", what, (ns - vm->config->launched_ns) / 1000);
+}
+
+static void vcpu_entering(void *opaque, struct vcpu *vcpu)
+{
+	struct vm *vm = opaque;
+
+	(void)vcpu;
+	if (!atomic_exchange(&vm->entered, true))
+		vm_note_time(vm, "first vcpu entered");
 }
 
 static void tell_window_size(struct vm *vm)

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/diag.h"
 #include "vm/cmdline.h"
 #include "vm/machine.h"
@@ -34,7 +35,7 @@ static int open_signals(struct vm *vm)
 	return VM_STATUS_SYSTEM;
 }
 
-static int lock_the_door(const struct vm *vm)
+static int lock_the_door(struct vm *vm)
 {
 	if (vm->config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
 		return 0;
@@ -268,20 +269,25 @@ static void tear_down(struct vm *vm)
 		close(vm->signal_fd);
 }
 
+struct stair {
+	int (*step)(struct vm *vm);
+	const char *done; /* what -v says, with the time, when it is behind us */
+};
+
 static int climb_the_stair(struct vm *vm)
 {
-	int status = vm_open_files(vm);
+	static const struct stair stair[] = {
+		{ vm_open_files, "files opened" }, { open_signals, "signals blocked" },
+		{ lock_the_door, "door locked" },  { build, "machine built" },
+		{ load, "kernel loaded" },	   { vm_run_vcpus, "machine ended" },
+	};
+	int status = 0;
 
-	if (!status)
-		status = open_signals(vm);
-	if (!status)
-		status = lock_the_door(vm);
-	if (!status)
-		status = build(vm);
-	if (!status)
-		status = load(vm);
-	if (!status)
-		status = vm_run_vcpus(vm);
+	for (size_t i = 0; !status && i < ARRAY_SIZE(stair); i++) {
+		status = stair[i].step(vm);
+		if (!status)
+			vm_note_time(vm, stair[i].done);
+	}
 	return status ? status : end_status(vm);
 }
 
