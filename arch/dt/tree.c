@@ -12,6 +12,7 @@ enum {
 	MAX_NAME = 64,
 	MAX_CELLS = 256,
 	MAX_LIST = 1024, /* bytes of a list of strings */
+	MAX_REGS = 8,
 };
 
 static void note(struct dt *dt, int r)
@@ -110,8 +111,20 @@ void dt_strings(struct dt *dt, const char *name, const char *const *values)
 
 void dt_reg(struct dt *dt, uint64_t addr, uint64_t size)
 {
-	const uint32_t cells[] = { (uint32_t)(addr >> 32), (uint32_t)addr, (uint32_t)(size >> 32),
-				   (uint32_t)size };
+	const uint64_t pair[] = { addr, size };
 
-	dt_cells(dt, "reg", cells, 4);
+	dt_regs(dt, pair, 1);
+}
+
+void dt_regs(struct dt *dt, const uint64_t *pairs, size_t count)
+{
+	fdt64_t swapped[2 * MAX_REGS];
+
+	if (count > MAX_REGS) {
+		note(dt, -FDT_ERR_NOSPACE);
+		return;
+	}
+	for (size_t i = 0; i < 2 * count; i++)
+		swapped[i] = cpu_to_fdt64(pairs[i]);
+	dt_bytes(dt, "reg", swapped, 2 * count * sizeof(swapped[0]));
 }

@@ -39,4 +39,7 @@ void dt_strings(struct dt *dt, const char *name, const char *const *values);
 /* "reg" with one entry of two address cells and two size cells. */
 void dt_reg(struct dt *dt, uint64_t addr, uint64_t size);
 
+/* "reg" with @count such entries: address, size, address, size ... At most 8. */
+void dt_regs(struct dt *dt, const uint64_t *pairs, size_t count);
+
 #endif

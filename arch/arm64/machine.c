@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The arm64 board: memory map, GIC, serial port, clock, exit device, and the boot. */
+#include "arch/arm64/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arch/arm64/layout.h"
+#include "base/checked.h"
+#include "base/diag.h"
+#include "hw/exit_device.h"
+
+enum {
+	IPA_BITS_OLD = 40, /* of a machine of type 0, before KVM_CAP_ARM_VM_IPA_SIZE */
+	IPA_BITS_MIN = 32,
+};
+
+const char arch_name[] = "arm64";
+const char arch_serial_console[] = "console=ttyS0";
+
+const struct kvm_need arch_kvm_needs[] = {
+	{ KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG", "registers one by one", true },
+	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "interrupts by eventfd", true },
+	{ KVM_CAP_DEVICE_CTRL, "KVM_CAP_DEVICE_CTRL", "the interrupt controller", true },
+	{ KVM_CAP_ARM_PSCI_0_2, "KVM_CAP_ARM_PSCI_0_2", "power off, reset, CPUs on", true },
+	{ KVM_CAP_ARM_VM_IPA_SIZE, "KVM_CAP_ARM_VM_IPA_SIZE", "guests of other than 40 bits",
+	  false },
+	{ KVM_CAP_ARM_SVE, "KVM_CAP_ARM_SVE", "vectors of any length", false },
+	{ KVM_CAP_ARM_PTRAUTH_ADDRESS, "KVM_CAP_ARM_PTRAUTH_ADDRESS", "signed pointers", false },
+	{ 0, NULL, NULL, false },
+};
+
+const unsigned long arch_ioctls[] = {
+	KVM_CREATE_DEVICE,     KVM_SET_DEVICE_ATTR, KVM_ARM_PREFERRED_TARGET, KVM_ARM_VCPU_INIT,
+	KVM_ARM_VCPU_FINALIZE, KVM_GET_ONE_REG,	    KVM_SET_ONE_REG,	      0,
+};
+
+/* The type is the number of address bits: as few as the RAM needs, which makes short page tables. */
+int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type)
+{
+	unsigned most = (unsigned)kvm_has(kvm, KVM_CAP_ARM_VM_IPA_SIZE);
+	unsigned bits = IPA_BITS_MIN;
+
+	while (bits < 63 && (ARM64_RAM + ram - 1) >> bits)
+		bits++;
+	*type = most ? KVM_VM_TYPE_ARM_IPA_SIZE(bits) : 0;
+	if (!most)
+		most = IPA_BITS_OLD;
+	if (bits <= most)
+		return 0;
+	diag_error("guest memory: %" PRIu64 " MiB need guest addresses of %u bits; this host has "
+		   "%u",
+		   ram >> 20, bits, most);
+	return -ENOTSUP;
+}
+
+int arch_add_memory(struct guest_mem *mem, uint64_t ram)
+{
+	int r = mem_add(mem, gpa(0), ARM64_RAM, MEM_HOLE);
+
+	return r ? r : mem_add(mem, gpa(ARM64_RAM), ram, MEM_RAM);
+}
+
+int arch_virtio_slot(unsigned index, struct arch_slot *slot)
+{
+	if (index >= ARM64_VIRTIO_WINDOWS)
+		return -ENOSPC;
+	slot->base = ARM64_VIRTIO + (uint64_t)index * ARM64_VIRTIO_SIZE;
+	slot->gsi = ARM64_VIRTIO_GSI + index;
+	return 0;
+}
+
+static void on_exit_status(void *opaque, unsigned status)
+{
+	const struct arch *arch = opaque;
+
+	arch->config.events.exit(arch->config.events.opaque, (int)status);
+}
+
+static int create_devices(struct arch *arch)
+{
+	const struct arch_config *config = &arch->config;
+	int r = exit_device_create(config->bus, BUS_MMIO, ARM64_EXIT, on_exit_status, arch,
+				   &arch->exit_device);
+
+	if (r || !config->serial_out)
+		return r;
+	kvm_irq_level(config->kvm, ARM64_SERIAL_GSI, &arch->serial_irq);
+	r = serial_create(config->loop, &arch->serial_irq, config->serial_out,
+			  config->serial_opaque, &arch->serial);
+	return r ? r : serial_attach(arch->serial, config->bus, BUS_MMIO, ARM64_SERIAL, 0);
+}
+
+int arch_create(const struct arch_config *config, struct arch **out)
+{
+	struct arch *arch = calloc(1, sizeof(*arch));
+
+	if (!arch)
+		return -ENOMEM;
+	arch->config = *config;
+	arch->gic_fd = -1;
+	arch->mpidr = calloc(config->cpus, sizeof(*arch->mpidr));
+	config->kvm->irq_line_base = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT |
+				     ARM64_FIRST_SPI;
+
+	int r = arch->mpidr ? arm64_gic_create(arch) : -ENOMEM;
+
+	if (!r)
+		r = create_devices(arch);
+	if (r < 0) {
+		arch_destroy(arch);
+		return r;
+	}
+	*out = arch;
+	return 0;
+}
+
+int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus)
+{
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < arch->config.cpus; i++)
+		r = arm64_vcpu_init(arch, &vcpus[i]);
+	return r ? r : arm64_gic_init(arch);
+}
+
+int arch_irq_edge(struct arch *arch, unsigned gsi, struct irq_line *line)
+{
+	return kvm_irq_edge(arch->config.kvm, gsi, line);
+}
+
+void arch_destroy(struct arch *arch)
+{
+	if (!arch)
+		return;
+	serial_destroy(arch->serial);
+	exit_device_destroy(arch->exit_device);
+	if (arch->gic_fd >= 0)
+		close(arch->gic_fd);
+	free(arch->mpidr);
+	free(arch);
+}
+
+struct serial *arch_serial(struct arch *arch)
+{
+	return arch->serial;
+}
+
+static int load_kernel(struct arch *arch, const struct dt_kernel *kernel)
+{
+	if (dt_is_image(kernel, "ARM\x64"))
+		return dt_load_image(arch->config.mem, ARM64_RAM, kernel, &arch->boot);
+	diag_error("kernel %s: no kind of kernel that is known here (%zu bytes); an Image or an "
+		   "ELF file is needed",
+		   kernel->name, kernel->size);
+	return -ENOEXEC;
+}
+
+static int load_initrd(struct arch *arch, const struct arch_images *images)
+{
+	int r = mem_read_file(arch->config.mem, gpa(arch->boot.initrd), images->initrd_fd, 0,
+			      images->initrd_size);
+
+	if (r < 0)
+		diag_error("initrd %s: cannot read: %s", images->initrd_name,
+			   r == -ENODATA ? "the file became shorter" : strerror(-r));
+	return r;
+}
+
+int arch_load(struct arch *arch, const struct arch_images *images)
+{
+	const struct dt_kernel kernel = {
+		.data = images->kernel,
+		.size = images->kernel_size,
+		.name = images->kernel_name,
+	};
+	int r = load_kernel(arch, &kernel);
+
+	if (!r)
+		r = dt_place(arch->config.mem, ARM64_RAM, images->initrd_size, &arch->boot);
+	if (!r && images->initrd_fd >= 0)
+		r = load_initrd(arch, images);
+	return r ? r : arm64_write_tree(arch, images);
+}
