@@ -159,6 +159,11 @@ static int allow_by_argument(scmp_filter_ctx ctx)
 	for (size_t i = 0; !r && i < ARRAY_SIZE(fcntls); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
 				     SCMP_A1(SCMP_CMP_EQ, fcntls[i]));
+	/* A disk's O_DIRECT, once its file is judged; never appending, never signals. */
+	if (!r)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
+				     SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, O_APPEND | O_ASYNC, 0));
 	/* A thread, never a process. */
 	if (!r)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
