@@ -27,6 +27,7 @@ static int open_signals(struct vm *vm)
 		sigaddset(&set, signals[i]);
 	/* A reader of the console that goes away is an error of write, not our end. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the disk, not our end */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (vm->signal_fd >= 0)
