@@ -47,6 +47,12 @@ REPLAY_BINS := $(FUZZ_NAMES:%=$(OUT)/replay/fuzz_%)
 
 include mk/flags.mk
 
+# Results are written under another name, then renamed: a make beside this one, or a test that runs the
+# old program, never sees half a file.
+NEW = .new.$$$$
+# The compiler names files of counts after the object: there the name must be the last one at once.
+NEW_OBJ = $(if $(filter cov,$(VARIANT)),,$(NEW))
+
 QUIET = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 all: hvrun
@@ -54,7 +60,7 @@ all: hvrun
 # ./hvrun is the release build for this machine, whatever ARCH and VARIANT say.
 ifeq ($(ARCH)/$(VARIANT),$(HOST_ARCH)/release)
 hvrun: $(OUT)/hvrun
-	$(call QUIET,COPY,$@)cp $< $@.tmp && mv -f $@.tmp $@
+	$(call QUIET,COPY,$@)cp $< $@$(NEW) && mv -f $@$(NEW) $@
 else
 .PHONY: hvrun
 hvrun:
@@ -71,7 +77,7 @@ replay-bins: $(REPLAY_BINS)
 ifeq ($(VARIANT),static)
 static: out/$(ARCH)/hvrun
 out/$(ARCH)/hvrun: $(OUT)/hvrun
-	$(call QUIET,STRIP,$@)$(STRIP) --strip-all --remove-section=.comment -o $@.tmp $< && mv -f $@.tmp $@
+	$(call QUIET,STRIP,$@)$(STRIP) --strip-all --remove-section=.comment -o $@$(NEW) $< && mv -f $@$(NEW) $@
 else
 static:
 	@$(MAKE) ARCH=$(ARCH) VARIANT=static static
@@ -79,19 +85,20 @@ endif
 
 # The flags of the last build: objects are made anew when they change, and only then.
 $(OUT)/flags: FORCE
-	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS))' > $@.tmp; \
-	if cmp -s $@.tmp $@; then rm -f $@.tmp; else mv -f $@.tmp $@; fi
+	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS))' > $@$(NEW); \
+	if cmp -s $@$(NEW) $@; then rm -f $@$(NEW); else mv -f $@$(NEW) $@; fi
 .PHONY: FORCE
 FORCE:
 
 $(OUT)/obj/%.o: %.c $(OUT)/flags $(FOREIGN)
 	@mkdir -p $(@D)
-	$(call QUIET,CC,$(VARIANT) $<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call QUIET,CC,$(VARIANT) $<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@$(NEW_OBJ) $< \
+	$(if $(NEW_OBJ),&& mv -f $@$(NEW_OBJ) $@)
 
 define own_library
 $(OUT)/lib/$(subst /,-,$(1)).a: $(filter $(OUT)/obj/$(1)/%,$(foreach o,$(OBJS),$(if $(filter $(OUT)/obj/$(1)/,$(dir $(o))),$(o))))
-	@mkdir -p $$(@D); rm -f $$@
-	$(call QUIET,AR,$(VARIANT) $(1))$(AR) rcs $$@ $$^
+	@mkdir -p $$(@D)
+	$(call QUIET,AR,$(VARIANT) $(1))$(AR) rcs $$@$$(NEW) $$^ && mv -f $$@$$(NEW) $$@
 endef
 $(foreach d,$(sort $(patsubst %/,%,$(dir $(SRCS)))),$(eval $(call own_library,$(d))))
 
@@ -100,14 +107,14 @@ $(OUT)/hvrun:
 	@echo "make: hvrun does not run on ARCH=$(ARCH) yet: there is no arch/$(ARCH)/" >&2; exit 1
 else
 $(OUT)/hvrun: $(OUT)/obj/main.o $(OBJS)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.tmp $^ $(LDLIBS) && mv -f $@.tmp $@
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $^ $(LDLIBS) && mv -f $@$(NEW) $@
 endif
 
 # What unit tests share: tests/lib/*.c except the replay program's main.
 TEST_LIB_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/fuzz_replay.c,$(sort $(wildcard tests/lib/*.c))))
 $(OUT)/lib/tests.a: $(TEST_LIB_OBJS)
-	@mkdir -p $(@D); rm -f $@
-	$(call QUIET,AR,$(VARIANT) tests/lib)$(AR) rcs $@ $^
+	@mkdir -p $(@D)
+	$(call QUIET,AR,$(VARIANT) tests/lib)$(AR) rcs $@$(NEW) $^ && mv -f $@$(NEW) $@
 
 $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
@@ -117,12 +124,12 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
-LINK_UNIT = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
+LINK_UNIT = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $< $(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
 # Replays the corpus; built as the tests are.
 REPLAY_MAIN := $(OUT)/obj/tests/lib/fuzz_replay.o
-LINK_REPLAY = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(REPLAY_MAIN) \
-	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
+LINK_REPLAY = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $< $(REPLAY_MAIN) \
+	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
 $(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
@@ -133,8 +140,8 @@ $(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(REPLAY_MAIN) $(OU
 	$(LINK_REPLAY)
 
 # Fuzzes; only with VARIANT=fuzz.
-LINK_FUZZ = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< \
-	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS)
+LINK_FUZZ = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@$(NEW) $< \
+	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
 $(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
@@ -192,9 +199,11 @@ fuzz-bin: $(OUT)/fuzz/$(TARGET)
 include mk/check.mk
 
 # For scripts: the architecture of this build.
-.PHONY: print-arch
+.PHONY: print-arch print-triple
 print-arch:
 	@echo $(ARCH)
+print-triple:
+	@echo $(TRIPLE)
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin'
