@@ -46,7 +46,7 @@ case $vmms in *microvm*)
 	cp "$qemu" "$work/job/microvm/qemu"
 	ldd "$qemu" | awk '/=> \// { print $3 } /^[ \t]*\/.*ld-linux/ { print $1 }' |
 		while read -r so; do cp -L "$so" "$work/job/microvm/"; done
-	for fw in bios-microvm.bin linuxboot_dma.bin; do
+	for fw in qboot.rom bios-microvm.bin linuxboot_dma.bin; do
 		for dir in /usr/share/seabios /usr/share/qemu; do
 			[ ! -f "$dir/$fw" ] || cp -L "$dir/$fw" "$work/job/microvm/fw/"
 		done
@@ -58,13 +58,14 @@ esac
 	cat <<'L1'
 cp /job/* /tmp/ 2>/dev/null
 cd /tmp
+./measure credit
 sleep 1
 run_hvrun() {
-	./measure "$1" "$2" 60 256 /tmp/hvrun --kernel kernel --initrd initrd --memory 256M \
+	./measure "$1" "$2" 60 256 ./hvrun --kernel kernel --initrd initrd --memory 256M \
 		${4:+--disk "$4"} --append "$3" </dev/null 2>"/tmp/$1.err"
 }
 run_kvmtool() {
-	./measure "$1" "$2" 60 256 /tmp/kvmtool run -k kernel -i initrd -m 256 -c 1 \
+	./measure "$1" "$2" 60 256 ./kvmtool run -k kernel -i initrd -m 256 -c 1 \
 		--network mode=none ${4:+-d "$4"} -p "console=ttyS0 $3" </dev/null 2>"/tmp/$1.err"
 }
 run_microvm() {
@@ -72,14 +73,14 @@ run_microvm() {
 		/job/microvm/qemu -L /job/microvm/fw -M microvm,x-option-roms=off,rtc=on,acpi=off \
 		-enable-kvm -cpu host -m 256 -smp 1 -nodefaults -no-user-config -nographic \
 		-no-reboot -serial stdio -kernel kernel -initrd initrd \
-		${4:+-drive "id=d,file=$4,format=raw,if=none,cache=none" -device virtio-blk-device,drive=d} \
+		${4:+-drive "id=d,file=$4,format=raw,if=none,cache=writeback" -device virtio-blk-device,drive=d} \
 		-append "console=ttyS0 reboot=t $3" </dev/null 2>"/tmp/$1.err"
 }
 all() { # MODE SUFFIX CMDLINE [DISK]
 	for v in $vmms; do
 		echo "RIG-RUN $v-$2"
 		"run_$v" "$v-$2" "$1" "$3" "${4:-}"
-		head -n 3 "/tmp/$v-$2.err" | sed "s/^/$v-$2 err: /"
+		grep -vE "Info: |guest reset" "/tmp/$v-$2.err" | head -n 3 | sed "s/^/$v-$2 err: /"
 	done
 }
 L1
@@ -109,6 +110,7 @@ echo
 awk -v vmms="$vmms" '
 $1 == "MEASURE" { m[$2, $3] = $4 }
 function reason(code) {
+	if (code == "0x30" || code == "0x65") return "control or debug registers"
 	if (code == "0x60") return "interrupt"
 	if (code == "0x61") return "NMI"
 	if (code == "0x64") return "interrupt window"
