@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "arch/arm64/layout.h"
+#include "arch/elf.h"
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/exit_device.h"
@@ -16,6 +17,7 @@
 enum {
 	IPA_BITS_OLD = 40, /* of a machine of type 0, before KVM_CAP_ARM_VM_IPA_SIZE */
 	IPA_BITS_MIN = 32,
+	ELF_MACHINE = 183, /* EM_AARCH64 */
 };
 
 const char arch_name[] = "arm64";
@@ -149,14 +151,39 @@ struct serial *arch_serial(struct arch *arch)
 	return arch->serial;
 }
 
-static int load_kernel(struct arch *arch, const struct dt_kernel *kernel)
+static int load_elf(struct arch *arch, const struct kernel_file *kernel)
+{
+	const struct elf_target target = {
+		.machine = ELF_MACHINE,
+		.min = ARM64_RAM,
+		.max = ARM64_RAM + DT_WINDOW,
+		.ram = ARM64_RAM,
+		.ram_end = ARM64_RAM + mem_ram_size(arch->config.mem),
+	};
+	struct elf elf;
+	int r = elf_judge(kernel, &target, &elf);
+
+	if (!r)
+		r = elf_judge_entry(&elf, "entry", elf.entry);
+	if (r)
+		return r;
+	arch->boot.entry = elf.entry;
+	return elf_copy(&elf, &target, arch->config.mem, &arch->boot.end);
+}
+
+bool arch_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
+		      uint64_t size, gpa_t *at)
+{
+	return dt_image_hint(mem, ARM64_RAM, "ARM\x64", head, head_len, size, at);
+}
+
+static int load_kernel(struct arch *arch, const struct kernel_file *kernel)
 {
 	if (dt_is_image(kernel, "ARM\x64"))
 		return dt_load_image(arch->config.mem, ARM64_RAM, kernel, &arch->boot);
-	diag_error("kernel %s: no kind of kernel that is known here (%zu bytes); an Image or an "
-		   "ELF file is needed",
-		   kernel->name, kernel->size);
-	return -ENOEXEC;
+	if (kernel_is_elf(kernel))
+		return load_elf(arch, kernel);
+	return kernel_refuse(kernel, "an Image or an ELF file is needed");
 }
 
 static int load_initrd(struct arch *arch, const struct arch_images *images)
@@ -172,7 +199,7 @@ static int load_initrd(struct arch *arch, const struct arch_images *images)
 
 int arch_load(struct arch *arch, const struct arch_images *images)
 {
-	const struct dt_kernel kernel = {
+	const struct kernel_file kernel = {
 		.data = images->kernel,
 		.size = images->kernel_size,
 		.name = images->kernel_name,

@@ -22,9 +22,8 @@ enum {
 };
 
 #define ALIGNMENT (UINT64_C(2) << 20) /* of the base that text_offset counts from */
-#define WINDOW	  (UINT64_C(1) << 30) /* initrd and tree lie within this of the start of RAM */
 
-bool dt_is_image(const struct dt_kernel *kernel, const char magic[4])
+bool dt_is_image(const struct kernel_file *kernel, const char magic[4])
 {
 	return kernel->size >= HEADER_SIZE && memcmp(kernel->data + MAGIC, magic, 4) == 0;
 }
@@ -42,7 +41,21 @@ static uint64_t ram_end(const struct guest_mem *mem, uint64_t ram)
 	return ram;
 }
 
-int dt_load_image(struct guest_mem *mem, uint64_t ram, const struct dt_kernel *kernel,
+bool dt_image_hint(const struct guest_mem *mem, uint64_t ram, const char magic[4],
+		   const uint8_t *head, size_t head_len, uint64_t size, gpa_t *at)
+{
+	const struct dt_kernel start = { .data = head, .size = head_len };
+	uint64_t base, load;
+
+	if (!dt_is_image(&start, magic) || le64_load(head + IMAGE_SIZE) == 0 ||
+	    !u64_align_up(ram, ALIGNMENT, &base) ||
+	    !u64_add(base, le64_load(head + TEXT_OFFSET), &load))
+		return false;
+	*at = gpa(load);
+	return load < ram_end(mem, ram) && size <= ram_end(mem, ram) - load;
+}
+
+int dt_load_image(struct guest_mem *mem, uint64_t ram, const struct kernel_file *kernel,
 		  struct dt_boot *boot)
 {
 	uint64_t text_offset = le64_load(kernel->data + TEXT_OFFSET);
@@ -79,7 +92,7 @@ int dt_load_image(struct guest_mem *mem, uint64_t ram, const struct dt_kernel *k
 
 int dt_place(const struct guest_mem *mem, uint64_t ram, uint64_t initrd_size, struct dt_boot *boot)
 {
-	uint64_t limit = u64_min(ram_end(mem, ram), ram + WINDOW);
+	uint64_t limit = u64_min(ram_end(mem, ram), ram + DT_WINDOW);
 	uint64_t tree = u64_align_down(limit - DT_TREE_MAX, DT_TREE_MAX);
 
 	if (limit - ram < DT_TREE_MAX || tree < boot->end) {

@@ -10,14 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/kernel.h"
 #include "mm/memory.h"
-
-/* A kernel file in private memory. */
-struct dt_kernel {
-	const uint8_t *data;
-	size_t size;
-	const char *name; /* for messages */
-};
 
 /* Where the parts of a guest were put, as gpas. */
 struct dt_boot {
@@ -29,14 +23,23 @@ struct dt_boot {
 
 enum { DT_TREE_MAX = 1 << 21 }; /* bytes; also its alignment */
 
+#define DT_WINDOW (UINT64_C(1) << 30) /* initrd and tree lie within this of the start of RAM */
+
 /* Whether the file has the mark @magic (4 characters, at 56) of an Image. Says nothing. */
-bool dt_is_image(const struct dt_kernel *kernel, const char magic[4]);
+bool dt_is_image(const struct kernel_file *kernel, const char magic[4]);
+
+/*
+ * arch_kernel_hint for an Image with mark @magic in the RAM that begins at @ram: where its text offset
+ * puts it. A hint from unjudged bytes; says nothing.
+ */
+bool dt_image_hint(const struct guest_mem *mem, uint64_t ram, const char magic[4],
+		   const uint8_t *head, size_t head_len, uint64_t size, gpa_t *at);
 
 /*
  * Judges the header of an Image and copies the kernel to its place in the RAM that begins at @ram:
  * sets entry and end. 0, or -ENOEXEC, -ENOSPC (RAM too small), said in words.
  */
-int dt_load_image(struct guest_mem *mem, uint64_t ram, const struct dt_kernel *kernel,
+int dt_load_image(struct guest_mem *mem, uint64_t ram, const struct kernel_file *kernel,
 		  struct dt_boot *boot);
 
 /*

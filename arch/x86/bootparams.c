@@ -86,7 +86,7 @@ size_t x86_e820(const struct guest_mem *mem, struct x86_e820_entry map[X86_E820_
 }
 
 /* The setup header: the file's own for a bzImage, else one that says as little as Linux needs. */
-static void fill_header(uint8_t *bp, const struct x86_image *kernel, const struct x86_bzimage *bz)
+static void fill_header(uint8_t *bp, const struct kernel_file *kernel, const struct x86_bzimage *bz)
 {
 	if (bz) {
 		memcpy(bp + BP_HEADER, kernel->data + BP_HEADER, bz->header_end - BP_HEADER);
@@ -101,7 +101,7 @@ static void fill_header(uint8_t *bp, const struct x86_image *kernel, const struc
 	le64_store(bp + BP_SETUP_DATA, 0); /* the file's is not ours to pass on */
 }
 
-static int write_boot_params(struct guest_mem *mem, const struct x86_image *kernel,
+static int write_boot_params(struct guest_mem *mem, const struct kernel_file *kernel,
 			     const struct x86_bzimage *bz, gpa_t initrd, uint64_t initrd_size,
 			     gpa_t rsdp)
 {
@@ -128,8 +128,8 @@ static int write_boot_params(struct guest_mem *mem, const struct x86_image *kern
 	return mem_load(mem, gpa(X86_ZERO_PAGE), bp, sizeof(bp));
 }
 
-static int write_cmdline(struct guest_mem *mem, const struct x86_image *kernel, const char *cmdline,
-			 uint64_t max)
+static int write_cmdline(struct guest_mem *mem, const struct kernel_file *kernel,
+			 const char *cmdline, uint64_t max)
 {
 	size_t len = strlen(cmdline);
 
@@ -143,7 +143,7 @@ static int write_cmdline(struct guest_mem *mem, const struct x86_image *kernel, 
 	return mem_load(mem, gpa(X86_CMDLINE), cmdline, len + 1);
 }
 
-int x86_write_boot_data(struct guest_mem *mem, const struct x86_image *kernel,
+int x86_write_boot_data(struct guest_mem *mem, const struct kernel_file *kernel,
 			struct x86_boot *boot, const char *cmdline, gpa_t initrd,
 			uint64_t initrd_size, gpa_t rsdp)
 {

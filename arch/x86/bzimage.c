@@ -43,21 +43,21 @@ enum {
 
 #define ALIGNMENT_MAX (UINT64_C(1) << 30)
 
-bool x86_is_bzimage(const struct x86_image *kernel)
+bool x86_is_bzimage(const struct kernel_file *kernel)
 {
 	return kernel->size >= HDR_VERSION &&
 	       le16_load(kernel->data + HDR_BOOT_FLAG) == BOOT_FLAG &&
 	       !memcmp(kernel->data + HDR_MAGIC, "HdrS", 4);
 }
 
-static int bad(const struct x86_image *kernel, const char *why)
+static int bad(const struct kernel_file *kernel, const char *why)
 {
 	diag_error("kernel %s: %s", kernel->name, why);
 	return -ENOEXEC;
 }
 
 /* Where the kernel goes and how much RAM it takes there: bz->load and bz->end. */
-static int judge_place(const struct x86_image *kernel, struct x86_bzimage *bz)
+static int judge_place(const struct kernel_file *kernel, struct x86_bzimage *bz)
 {
 	const uint8_t *h = kernel->data;
 	uint64_t load = le64_load(h + HDR_PREF_ADDRESS), alignment = le32_load(h + HDR_ALIGNMENT);
@@ -85,11 +85,19 @@ static int judge_place(const struct x86_image *kernel, struct x86_bzimage *bz)
 	return 0;
 }
 
-int x86_bzimage_judge(const struct x86_image *kernel, struct x86_bzimage *bz)
+/* The first byte of the protected-mode kernel in the file. */
+static uint64_t kernel_offset(const uint8_t *h)
+{
+	unsigned sects = h[HDR_SETUP_SECTS] ? h[HDR_SETUP_SECTS] : DEFAULT_SETUP_SECTS;
+
+	return (uint64_t)(sects + 1) * SECTOR;
+}
+
+int x86_bzimage_judge(const struct kernel_file *kernel, struct x86_bzimage *bz)
 {
 	const uint8_t *h = kernel->data;
 	struct x86_bzimage b;
-	unsigned sects, version;
+	unsigned version;
 
 	if (kernel->size < HDR_MIN_END) {
 		diag_error("kernel %s: truncated: a boot header has %d bytes, the file has %zu",
@@ -108,8 +116,7 @@ int x86_bzimage_judge(const struct x86_image *kernel, struct x86_bzimage *bz)
 	if (!(h[HDR_LOADFLAGS] & LOADED_HIGH))
 		return bad(kernel, "this is a zImage, loaded low; a bzImage is needed");
 
-	sects = h[HDR_SETUP_SECTS] ? h[HDR_SETUP_SECTS] : DEFAULT_SETUP_SECTS;
-	b.offset = (uint64_t)(sects + 1) * SECTOR;
+	b.offset = kernel_offset(h);
 	b.size = (uint64_t)le32_load(h + HDR_SYSSIZE) * 16;
 	if (!range_fits(b.offset, b.size, kernel->size)) {
 		diag_error("kernel %s: truncated: the header says %" PRIu64
@@ -132,7 +139,22 @@ int x86_bzimage_judge(const struct x86_image *kernel, struct x86_bzimage *bz)
 	return 0;
 }
 
-int x86_load_bzimage(struct guest_mem *mem, const struct x86_image *kernel, struct x86_boot *boot)
+bool x86_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
+		     uint64_t size, gpa_t *at)
+{
+	const struct x86_image start = { .data = head, .size = head_len };
+	uint64_t load;
+
+	if (head_len < HDR_MIN_END || !x86_is_bzimage(&start))
+		return false;
+	load = le64_load(head + HDR_PREF_ADDRESS);
+	if (head[HDR_RELOCATABLE] && !u64_align_up(load, le32_load(head + HDR_ALIGNMENT), &load))
+		return false;
+	*at = gpa(load - kernel_offset(head));
+	return load > kernel_offset(head) && x86_ram_for_image(mem, at->v, size);
+}
+
+int x86_load_bzimage(struct guest_mem *mem, const struct kernel_file *kernel, struct x86_boot *boot)
 {
 	struct x86_bzimage bz;
 	int r = x86_bzimage_judge(kernel, &bz);

@@ -1,321 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ELF kernels: judges the program headers, finds a PVH note, copies the segments to their physical
- * addresses. (System V ABI, gABI chapters 4 and 5; Xen's public/elfnote.h for the note.)
+ * ELF kernels on x86: the PVH entry of Xen's note (xen/include/public/elfnote.h), or the ELF entry
+ * in the 64-bit state of a bzImage.
  */
-#include <errno.h>
-#include <inttypes.h>
-#include <string.h>
+#include "arch/elf.h"
 
 #include "arch/x86/image.h"
 #include "arch/x86/layout.h"
-#include "base/checked.h"
-#include "base/diag.h"
-#include "base/le.h"
 
 enum {
-	PAGE = 4096,
-
-	EHDR_SIZE = 64,
-	E_CLASS = 4,
-	E_DATA = 5,
-	E_TYPE = 16,
-	E_MACHINE = 18,
-	E_ENTRY = 24,
-	E_PHOFF = 32,
-	E_PHENTSIZE = 54,
-	E_PHNUM = 56,
-	CLASS_64 = 2,
-	DATA_LSB = 1,
-	TYPE_REL = 1,
-	TYPE_EXEC = 2,
-	TYPE_DYN = 3,
 	MACHINE_X86_64 = 62,
-
-	PHDR_SIZE = 56,
-	P_TYPE = 0,
-	P_OFFSET = 8,
-	P_PADDR = 24,
-	P_FILESZ = 32,
-	P_MEMSZ = 40,
-	P_ALIGN = 48,
-	PT_LOAD = 1,
-	PT_NOTE = 4,
-
-	NOTE_HEADER = 12,
 	NOTE_PVH_ENTRY = 18, /* XEN_ELFNOTE_PHYS32_ENTRY, owner "Xen" */
-
-	/* More than any kernel has (vmlinux: 5 and about 25); they bound our time. */
-	PHDRS_MAX = 64,
-	NOTES_MAX = 1024,
 };
 
-/* One program header that matters, copied out and judged. */
-struct segment {
-	uint64_t offset; /* [offset, offset + filesz) lies in the file */
-	uint64_t filesz; /* at most memsz */
-	uint64_t paddr;	 /* [paddr, paddr + memsz) does not wrap */
-	uint64_t memsz;
-};
-
-struct elf {
-	const struct x86_image *kernel;
-	struct segment load[PHDRS_MAX];
-	size_t load_count;
-	unsigned notes_left; /* how many notes may still be looked at */
-	bool has_pvh;
-	uint64_t pvh_entry;
+int x86_load_elf(struct guest_mem *mem, const struct kernel_file *kernel, struct x86_boot *boot)
+{
+	const struct elf_target target = {
+		.machine = MACHINE_X86_64,
+		.min = X86_IMAGE_MIN,
+		.max = X86_RAM_LOW_END,
+		.ram_end = x86_low_ram_end(mem),
+	};
+	struct elf elf;
 	uint64_t entry;
-};
+	uint64_t end;
+	int r = elf_judge(kernel, &target, &elf);
 
-static int bad(const struct x86_image *kernel, const char *why)
-{
-	diag_error("kernel %s: %s", kernel->name, why);
-	return -ENOEXEC;
-}
+	if (r)
+		return r;
 
-static int refuse_machine(const struct x86_image *kernel, unsigned machine)
-{
-	static const struct {
-		unsigned machine;
-		const char *name;
-	} known[] = {
-		{ 3, "i386" }, { 8, "mips" },	 { 21, "ppc64" },  { 22, "s390" },
-		{ 40, "arm" }, { 183, "arm64" }, { 243, "riscv" }, { 258, "loongarch" },
-	};
+	int pvh = elf_note(&elf, "Xen", NOTE_PVH_ENTRY, &entry);
 
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if (known[i].machine != machine)
-			continue;
-		diag_error("kernel %s: this is an ELF file for %s; this hvrun runs x86-64 guests",
-			   kernel->name, known[i].name);
-		return -ENOEXEC;
-	}
-	diag_error("kernel %s: this is an ELF file for machine %u; this hvrun runs x86-64 guests",
-		   kernel->name, machine);
-	return -ENOEXEC;
-}
-
-static int judge_header(const struct x86_image *kernel)
-{
-	const uint8_t *h = kernel->data;
-	unsigned type;
-
-	if (kernel->size < EHDR_SIZE) {
-		diag_error("kernel %s: truncated: an ELF header has %d bytes, the file has %zu",
-			   kernel->name, EHDR_SIZE, kernel->size);
-		return -ENOEXEC;
-	}
-	if (h[E_DATA] != DATA_LSB)
-		return bad(kernel, "a big-endian ELF file; this hvrun runs x86-64 guests");
-	if (le16_load(h + E_MACHINE) != MACHINE_X86_64)
-		return refuse_machine(kernel, le16_load(h + E_MACHINE));
-	if (h[E_CLASS] != CLASS_64)
-		return bad(kernel, "a 32-bit ELF file; a 64-bit one is needed");
-	type = le16_load(h + E_TYPE);
-	if (type == TYPE_REL)
-		return bad(kernel, "an ELF object file or module; an executable is needed");
-	if (type != TYPE_EXEC && type != TYPE_DYN)
-		return bad(kernel, "this ELF file is not an executable");
-	if (le16_load(h + E_PHENTSIZE) != PHDR_SIZE && le16_load(h + E_PHNUM)) {
-		diag_error("kernel %s: program headers of %u bytes; ELF has them of %d",
-			   kernel->name, le16_load(h + E_PHENTSIZE), PHDR_SIZE);
-		return -ENOEXEC;
-	}
-	if (le16_load(h + E_PHNUM) > PHDRS_MAX) {
-		diag_error("kernel %s: %u program headers; at most %d are taken", kernel->name,
-			   le16_load(h + E_PHNUM), PHDRS_MAX);
-		return -ENOEXEC;
-	}
-	if (!range_fits(le64_load(h + E_PHOFF), (uint64_t)le16_load(h + E_PHNUM) * PHDR_SIZE,
-			kernel->size))
-		return bad(kernel, "truncated: its program headers lie beyond the file's end");
-	return 0;
-}
-
-/* Copies the PT_LOAD header @ph into the list; what takes no memory is left out. */
-static int take_segment(struct elf *elf, const uint8_t *ph)
-{
-	const struct x86_image *kernel = elf->kernel;
-	struct segment s = {
-		.offset = le64_load(ph + P_OFFSET),
-		.filesz = le64_load(ph + P_FILESZ),
-		.paddr = le64_load(ph + P_PADDR),
-		.memsz = le64_load(ph + P_MEMSZ),
-	};
-
-	if (s.filesz > s.memsz) {
-		diag_error("kernel %s: segment at 0x%" PRIx64 ": %" PRIu64
-			   " bytes in the file, more than its %" PRIu64 " in memory",
-			   kernel->name, s.paddr, s.filesz, s.memsz);
-		return -ENOEXEC;
-	}
-	if (!s.memsz)
-		return 0;
-	if (!range_fits(s.offset, s.filesz, kernel->size)) {
-		diag_error("kernel %s: truncated: the segment at 0x%" PRIx64 " has %" PRIu64
-			   " bytes at offset %" PRIu64 ", the file has %zu",
-			   kernel->name, s.paddr, s.filesz, s.offset, kernel->size);
-		return -ENOEXEC;
-	}
-	if (s.paddr < X86_IMAGE_MIN || !range_fits(s.paddr, s.memsz, X86_RAM_LOW_END)) {
-		diag_error("kernel %s: the segment at 0x%" PRIx64 " with %" PRIu64
-			   " bytes is not between 0x%" PRIx64 " and 0x%" PRIx64
-			   ", where kernels can be",
-			   kernel->name, s.paddr, s.memsz, X86_IMAGE_MIN, X86_RAM_LOW_END);
-		return -ENOEXEC;
-	}
-	for (size_t i = 0; i < elf->load_count; i++) {
-		const struct segment *o = &elf->load[i];
-
-		if (s.paddr < o->paddr + o->memsz && o->paddr < s.paddr + s.memsz) {
-			diag_error("kernel %s: the segments at 0x%" PRIx64 " and 0x%" PRIx64
-				   " overlap",
-				   kernel->name, o->paddr, s.paddr);
-			return -ENOEXEC;
-		}
-	}
-	elf->load[elf->load_count++] = s;
-	return 0;
-}
-
-enum walk { WALK_NONE, WALK_FOUND, WALK_BROKEN };
-
-/* Takes the entry out of a note that is PVH's; a 32-bit or a 64-bit number. */
-static enum walk take_note(struct elf *elf, const uint8_t *name, uint32_t namesz,
-			   const uint8_t *desc, uint32_t descsz, uint32_t type)
-{
-	if (type != NOTE_PVH_ENTRY || namesz != 4 || memcmp(name, "Xen", 4) != 0)
-		return WALK_NONE;
-	if (descsz != 4 && descsz != 8)
-		return WALK_BROKEN;
-	elf->has_pvh = true;
-	elf->pvh_entry = descsz == 4 ? le32_load(desc) : le64_load(desc);
-	return WALK_FOUND;
-}
-
-/* Looks for the PVH note in @size bytes of notes, each part padded to @align (4 or 8). */
-static enum walk walk_notes(struct elf *elf, const uint8_t *notes, uint64_t size, uint64_t align)
-{
-	uint64_t at = 0;
-
-	/* Each turn goes on by a note's header at least, and the sums of 32-bit sizes cannot wrap. */
-	while (at < size && size - at >= NOTE_HEADER) {
-		uint32_t namesz = le32_load(notes + at), descsz = le32_load(notes + at + 4);
-		uint32_t type = le32_load(notes + at + 8);
-		uint64_t name = at + NOTE_HEADER;
-		uint64_t desc = u64_align_down(name + namesz + align - 1, align);
-		enum walk w;
-
-		if (!elf->notes_left || !range_fits(name, namesz, size) ||
-		    !range_fits(desc, descsz, size))
-			return WALK_BROKEN;
-		elf->notes_left--;
-		w = take_note(elf, notes + name, namesz, notes + desc, descsz, type);
-		if (w != WALK_NONE)
-			return w;
-		at = u64_align_down(desc + descsz + align - 1, align);
-	}
-	return WALK_NONE;
-}
-
-/*
- * Looks for the PVH note in a PT_NOTE segment. Notes are padded to 4 bytes; in segments that claim
- * an alignment of 8, linkers are of two minds, so both are tried. No other claim is believed.
- */
-static int take_notes(struct elf *elf, const uint8_t *ph)
-{
-	uint64_t offset = le64_load(ph + P_OFFSET), size = le64_load(ph + P_FILESZ);
-	enum walk w;
-
-	if (!range_fits(offset, size, elf->kernel->size))
-		return bad(elf->kernel, "truncated: its notes lie beyond the file's end");
-	w = walk_notes(elf, elf->kernel->data + offset, size, 4);
-	if (w != WALK_FOUND && le64_load(ph + P_ALIGN) == 8)
-		w = walk_notes(elf, elf->kernel->data + offset, size, 8);
-	if (w == WALK_BROKEN)
-		return bad(elf->kernel, "its ELF notes contradict themselves, or are too many");
-	return 0;
-}
-
-static int judge_segments(struct elf *elf)
-{
-	const uint8_t *h = elf->kernel->data;
-	unsigned count = le16_load(h + E_PHNUM);
-	/* judge_header() knows that all of them are in the file; so are no headers at all. */
-	const uint8_t *ph = count ? h + le64_load(h + E_PHOFF) : NULL;
-	int r = 0;
-
-	for (unsigned i = 0; i < count && !r; i++, ph += PHDR_SIZE) {
-		uint32_t type = le32_load(ph + P_TYPE);
-
-		if (type == PT_LOAD)
-			r = take_segment(elf, ph);
-		else if (type == PT_NOTE && !elf->has_pvh)
-			r = take_notes(elf, ph);
-	}
-	if (!r && !elf->load_count)
-		return bad(elf->kernel, "this ELF file has no segment to load");
-	return r;
-}
-
-/* The entry must be among the bytes that come from the file. */
-static int judge_entry(struct elf *elf)
-{
-	elf->entry = elf->has_pvh ? elf->pvh_entry : le64_load(elf->kernel->data + E_ENTRY);
-	for (size_t i = 0; i < elf->load_count; i++) {
-		const struct segment *s = &elf->load[i];
-
-		if (elf->entry >= s->paddr && elf->entry - s->paddr < s->filesz)
-			return 0;
-	}
-	diag_error("kernel %s: the %s 0x%" PRIx64 " lies in no segment (it has to be a physical "
-		   "address)",
-		   elf->kernel->name, elf->has_pvh ? "PVH entry" : "entry", elf->entry);
-	return -ENOEXEC;
-}
-
-/* Looks at all segments before the first byte is copied. */
-static int judge_ram(const struct elf *elf, const struct guest_mem *mem)
-{
-	for (size_t i = 0; i < elf->load_count; i++) {
-		const struct segment *s = &elf->load[i];
-
-		if (x86_ram_for_image(mem, s->paddr, s->memsz))
-			continue;
-		diag_error("kernel %s: it needs RAM to %" PRIu64 " MiB, the guest has %" PRIu64
-			   " MiB; give it more memory",
-			   elf->kernel->name, (s->paddr + s->memsz + (1 << 20) - 1) >> 20,
-			   x86_low_ram_end(mem) >> 20);
-		return -ENOSPC;
-	}
-	return 0;
-}
-
-int x86_load_elf(struct guest_mem *mem, const struct x86_image *kernel, struct x86_boot *boot)
-{
-	struct elf elf = { .kernel = kernel, .notes_left = NOTES_MAX };
-	uint64_t end = 0;
-	int r = judge_header(kernel);
-
+	if (pvh < 0)
+		return pvh;
+	if (!pvh)
+		entry = elf.entry;
+	r = elf_judge_entry(&elf, pvh ? "PVH entry" : "entry", entry);
 	if (!r)
-		r = judge_segments(&elf);
-	if (!r)
-		r = judge_entry(&elf);
-	if (!r)
-		r = judge_ram(&elf, mem);
-	for (size_t i = 0; i < elf.load_count && !r; i++) {
-		const struct segment *s = &elf.load[i];
-
-		r = mem_write(mem, gpa(s->paddr), kernel->data + s->offset, (size_t)s->filesz);
-		end = u64_max(end, s->paddr + s->memsz);
-	}
+		r = elf_copy(&elf, &target, mem, &end);
 	if (r)
 		return r;
 	*boot = (struct x86_boot){
-		.entry = elf.has_pvh ? X86_ENTRY_PVH : X86_ENTRY_LINUX64,
-		.rip = elf.entry,
-		.end = u64_align_down(end + PAGE - 1, PAGE),
+		.entry = pvh ? X86_ENTRY_PVH : X86_ENTRY_LINUX64,
+		.rip = entry,
+		.end = end,
 	};
 	return 0;
 }

@@ -19,14 +19,15 @@ struct x86_bzimage {
 };
 
 /* Whether the file has the marks of a bzImage. Says nothing. */
-bool x86_is_bzimage(const struct x86_image *kernel);
+bool x86_is_bzimage(const struct kernel_file *kernel);
 
 /* Judges the header. 0, or -ENOEXEC having said why. */
-int x86_bzimage_judge(const struct x86_image *kernel, struct x86_bzimage *bz);
+int x86_bzimage_judge(const struct kernel_file *kernel, struct x86_bzimage *bz);
 
 /* x86_load_kernel() for each kind. */
-int x86_load_bzimage(struct guest_mem *mem, const struct x86_image *kernel, struct x86_boot *boot);
-int x86_load_elf(struct guest_mem *mem, const struct x86_image *kernel, struct x86_boot *boot);
+int x86_load_bzimage(struct guest_mem *mem, const struct kernel_file *kernel,
+		     struct x86_boot *boot);
+int x86_load_elf(struct guest_mem *mem, const struct kernel_file *kernel, struct x86_boot *boot);
 
 /*
  * Whether [@start, @start + @len) is RAM for images: between 1 MiB and 3 GiB. @len may be 0.

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "arch/x86/image.h"
 #include "arch/x86/layout.h"
@@ -19,67 +18,15 @@ enum {
 /* The initrd's last byte for kernels that say nothing of it (boot.rst, initrd_addr_max). */
 #define INITRD_MAX_DEFAULT UINT64_C(0x7fffffff)
 
-static const char pack_words[] = "unpack it first";
-static const char arch_words[] = "this hvrun runs x86-64 guests";
 static const char kind_words[] = "a bzImage or an ELF file is needed";
 
-/* Files that people hand over by mistake, each with its mark. The first that fits is named. */
-static const struct mark {
-	size_t offset;
-	uint8_t len;
-	char bytes[9];
-	const char *what; /* "this is ..." */
-	const char *help;
-} marks[] = {
-	{ 56, 4, "ARMd", "an arm64 kernel", arch_words },
-	{ 56, 4, "RSC\x05", "a riscv kernel", arch_words },
-	{ 48, 5, "RISCV", "a riscv kernel", arch_words },
-	{ 4, 4, "zimg", "a compressed EFI program (zboot)", pack_words },
-	{ 0, 2, "\x1f\x8b", "compressed by gzip", pack_words },
-	{ 0, 4, "\x28\xb5\x2f\xfd", "compressed by zstd", pack_words },
-	{ 0, 5, "\xfd\x37zXZ", "compressed by xz", pack_words },
-	{ 0, 3, "BZh", "compressed by bzip2", pack_words },
-	{ 0, 4, "\x04\x22\x4d\x18", "compressed by lz4", pack_words },
-	{ 0, 4, "\x02\x21\x4c\x18", "compressed by lz4", pack_words },
-	{ 0, 6, "070701", "a cpio archive (an initrd?)", kind_words },
-	{ 0, 4, "\xd0\x0d\xfe\xed", "a device tree", kind_words },
-	{ 0, 4, "\x27\x05\x19\x56", "a U-Boot image", kind_words },
-	{ 0, 4, "QFI\xfb", "a qcow2 disk image", kind_words },
-	{ 0, 8, "!<arch>\n", "an archive (a package?)", kind_words },
-	{ 0, 2, "#!", "a script", kind_words },
-	{ 0, 2, "MZ", "an EFI program without a Linux boot header, or cut short", kind_words },
-};
-
-static int refuse_unknown(const struct x86_image *kernel)
+int x86_load_kernel(struct guest_mem *mem, const struct kernel_file *kernel, struct x86_boot *boot)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
-		const struct mark *m = &marks[i];
-
-		if (range_fits(m->offset, m->len, kernel->size) &&
-		    !memcmp(kernel->data + m->offset, m->bytes, m->len)) {
-			diag_error("kernel %s: this is %s; %s", kernel->name, m->what, m->help);
-			return -ENOEXEC;
-		}
-	}
-	diag_error("kernel %s: no kind of kernel that is known here (%zu bytes); %s", kernel->name,
-		   kernel->size, kind_words);
-	return -ENOEXEC;
-}
-
-int x86_load_kernel(struct guest_mem *mem, const struct x86_image *kernel, struct x86_boot *boot)
-{
-	static const char elf_magic[4] = { 0x7f, 'E', 'L', 'F' };
-
-	if (!kernel->size) {
-		diag_error("kernel %s: the file is empty; %s", kernel->name, kind_words);
-		return -ENOEXEC;
-	}
 	if (x86_is_bzimage(kernel))
 		return x86_load_bzimage(mem, kernel, boot);
-	if (kernel->size >= sizeof(elf_magic) &&
-	    !memcmp(kernel->data, elf_magic, sizeof(elf_magic)))
+	if (kernel_is_elf(kernel))
 		return x86_load_elf(mem, kernel, boot);
-	return refuse_unknown(kernel);
+	return kernel_refuse(kernel, kind_words);
 }
 
 bool x86_ram_for_image(const struct guest_mem *mem, uint64_t start, uint64_t len)
@@ -104,7 +51,7 @@ uint64_t x86_low_ram_end(const struct guest_mem *mem)
 	return u64_min(end, X86_RAM_LOW_END);
 }
 
-int x86_place_initrd(const struct guest_mem *mem, const struct x86_image *kernel,
+int x86_place_initrd(const struct guest_mem *mem, const struct kernel_file *kernel,
 		     const struct x86_boot *boot, uint64_t size, gpa_t *at)
 {
 	uint64_t top = x86_low_ram_end(mem), start;

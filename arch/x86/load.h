@@ -16,17 +16,12 @@
 #ifndef ARCH_X86_LOAD_H
 #define ARCH_X86_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/kernel.h"
 #include "mm/memory.h"
-
-/* A whole kernel file in private memory. */
-struct x86_image {
-	const uint8_t *data; /* NULL is allowed if @size is 0 */
-	size_t size;	     /* bytes */
-	const char *name;    /* for messages */
-};
 
 enum x86_entry {
 	/* 64-bit mode, paging on; Linux Documentation/arch/x86/boot.rst, "64-bit boot protocol" */
@@ -48,14 +43,21 @@ struct x86_boot {
  * Finds out by content what @kernel is, judges it and copies it into @mem. Fills @boot, but for
  * rsi and rbx. 0, -ENOEXEC or -ENOSPC; on error @boot is unchanged and @mem may hold a part.
  */
-int x86_load_kernel(struct guest_mem *mem, const struct x86_image *kernel, struct x86_boot *boot);
+int x86_load_kernel(struct guest_mem *mem, const struct kernel_file *kernel, struct x86_boot *boot);
+
+/*
+ * Where the whole file that begins with @head (@head_len bytes, of @size in all) would have to lie
+ * for a bzImage's kernel to be in its place. A hint from unjudged bytes; says nothing.
+ */
+bool x86_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
+		     uint64_t size, gpa_t *at);
 
 /*
  * A place for an initrd of @size bytes, in *@at: page aligned, as high as RAM below 3 GiB and the
  * kernel's own limit (initrd_addr_max) allow, above boot->end. Nothing is written. *@at is 0 for
  * @size 0. 0 or -ENOSPC.
  */
-int x86_place_initrd(const struct guest_mem *mem, const struct x86_image *kernel,
+int x86_place_initrd(const struct guest_mem *mem, const struct kernel_file *kernel,
 		     const struct x86_boot *boot, uint64_t size, gpa_t *at);
 
 /*
@@ -64,7 +66,7 @@ int x86_place_initrd(const struct guest_mem *mem, const struct x86_image *kernel
  * boot->entry. Sets boot->rsi or boot->rbx, the other one to 0. @kernel and @boot are those of
  * x86_load_kernel(). 0, -ENOEXEC, -ENOSPC or -EFAULT.
  */
-int x86_write_boot_data(struct guest_mem *mem, const struct x86_image *kernel,
+int x86_write_boot_data(struct guest_mem *mem, const struct kernel_file *kernel,
 			struct x86_boot *boot, const char *cmdline, gpa_t initrd,
 			uint64_t initrd_size, gpa_t rsdp);
 

@@ -201,6 +201,12 @@ struct serial *arch_serial(struct arch *arch)
 	return arch->serial;
 }
 
+bool arch_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
+		      uint64_t size, gpa_t *at)
+{
+	return x86_kernel_hint(mem, head, head_len, size, at);
+}
+
 /* The words by which a kernel without ACPI finds the windows (Linux, virtio_mmio.c). */
 static int add_virtio_words(const struct arch_images *images, char *line, size_t size)
 {
@@ -218,7 +224,7 @@ static int add_virtio_words(const struct arch_images *images, char *line, size_t
 }
 
 static int load_initrd(struct arch *arch, const struct arch_images *images,
-		       const struct x86_image *kernel, gpa_t *at)
+		       const struct kernel_file *kernel, gpa_t *at)
 {
 	int r = x86_place_initrd(arch->config.mem, kernel, &arch->boot, images->initrd_size, at);
 
@@ -271,7 +277,7 @@ static int write_reset_vector(struct guest_mem *mem)
 int arch_load(struct arch *arch, const struct arch_images *images)
 {
 	struct guest_mem *mem = arch->config.mem;
-	struct x86_image kernel = {
+	struct kernel_file kernel = {
 		.data = images->kernel,
 		.size = images->kernel_size,
 		.name = images->kernel_name,

@@ -39,7 +39,7 @@ static inline void require_low_untouched(const struct guest_mem *mem)
 	}
 }
 
-static inline void describe(struct guest_mem *mem, const struct x86_image *image,
+static inline void describe(struct guest_mem *mem, const struct kernel_file *image,
 			    struct x86_boot *boot, uint64_t initrd_size, size_t cmdline_len)
 {
 	static char cmdline[4096];
@@ -64,7 +64,7 @@ static inline void describe(struct guest_mem *mem, const struct x86_image *image
 static inline void load_any(const uint8_t *data, size_t size)
 {
 	struct x86_boot boot = { .rip = 1, .end = 2 };
-	struct x86_image image = { .data = data, .size = size, .name = "any" };
+	struct kernel_file image = { .data = data, .size = size, .name = "any" };
 	struct guest_mem *mem;
 	int r;
 

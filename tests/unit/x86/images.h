@@ -45,13 +45,13 @@ static inline struct guest_mem *ram(uint64_t size)
 	return mem;
 }
 
-static inline struct x86_image image_of(size_t size)
+static inline struct kernel_file image_of(size_t size)
 {
-	return (struct x86_image){ .data = image_bytes, .size = size, .name = "vmlinuz" };
+	return (struct kernel_file){ .data = image_bytes, .size = size, .name = "vmlinuz" };
 }
 
 /* A bzImage of protocol 2.15 in image_bytes. Byte i of its kernel is i * 7 + 1. */
-static inline struct x86_image bzimage(void)
+static inline struct kernel_file bzimage(void)
 {
 	uint8_t *h = image_bytes;
 
@@ -104,7 +104,7 @@ static inline void set_phdr(unsigned index, uint32_t type, uint64_t offset, uint
  * An ELF kernel in image_bytes: code at 1 MiB (0x1000 bytes, entry 0x100 into it), data at 2 MiB
  * (0x800 bytes of the file, 0x3000 in memory), and one header of type 0 for tests to use.
  */
-static inline struct x86_image elf(void)
+static inline struct kernel_file elf(void)
 {
 	uint8_t *h = image_bytes;
 	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
@@ -145,9 +145,9 @@ static inline size_t put_note(size_t at, size_t align, const char *owner, uint32
 }
 
 /* The ELF kernel with a note segment: a build id, then the PVH entry at @entry. */
-static inline struct x86_image pvh_elf(uint64_t entry)
+static inline struct kernel_file pvh_elf(uint64_t entry)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	uint8_t desc[8];
 	size_t end;
 
@@ -168,7 +168,7 @@ static inline void be_quiet(void)
 
 /* What x86_load_kernel() makes of an image, in a child whose words are read. */
 struct attempt {
-	struct x86_image image;
+	struct kernel_file image;
 	uint64_t ram;
 	int expect;
 };
@@ -189,7 +189,7 @@ static inline void attempt_load(void *arg)
  * The image is refused with -ENOEXEC (or @error), in exactly one line that is "hvrun: kernel
  * vmlinuz: " and @words.
  */
-static inline void expect_refused(struct x86_image image, uint64_t ram_size, int error,
+static inline void expect_refused(struct kernel_file image, uint64_t ram_size, int error,
 				  const char *words)
 {
 	static const char start[] = "hvrun: kernel vmlinuz: ";
@@ -206,7 +206,7 @@ static inline void expect_refused(struct x86_image image, uint64_t ram_size, int
 }
 
 /* Loads an image that is right. */
-static inline void load(struct guest_mem *mem, struct x86_image image, struct x86_boot *boot)
+static inline void load(struct guest_mem *mem, struct kernel_file image, struct x86_boot *boot)
 {
 	memset(boot, 0, sizeof(*boot));
 	assert_int_equal(x86_load_kernel(mem, &image, boot), 0);

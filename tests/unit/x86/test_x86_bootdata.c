@@ -104,7 +104,7 @@ static void test_e820_tiny(void **state)
 static void test_boot_params_of_bzimage(void **state)
 {
 	static const char cmdline[] = "console=ttyS0 root=/dev/vda";
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	const uint8_t *bp;
@@ -155,7 +155,7 @@ static void test_boot_params_of_bzimage(void **state)
 /* A header that claims to go on for ever is cut where boot_params has other fields. */
 static void test_threat_33_long_header(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	const uint8_t *bp;
@@ -174,7 +174,7 @@ static void test_threat_33_long_header(void **state)
 
 static void test_boot_params_of_elf(void **state)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	const uint8_t *bp;
@@ -199,7 +199,7 @@ static void test_boot_params_of_elf(void **state)
 
 static void test_pvh_info(void **state)
 {
-	struct x86_image image = pvh_elf(MIB + 0x40);
+	struct kernel_file image = pvh_elf(MIB + 0x40);
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	const uint8_t *info;
@@ -240,7 +240,7 @@ static void test_pvh_info(void **state)
 }
 
 struct line {
-	struct x86_image image;
+	struct kernel_file image;
 	size_t len;
 	int expect;
 };
@@ -266,7 +266,7 @@ static void write_line(void *arg)
 }
 
 /* The longest line fits with its NUL; a byte more is refused, and both numbers are said. */
-static void expect_line(struct x86_image image, size_t max)
+static void expect_line(struct kernel_file image, size_t max)
 {
 	struct line line = { .image = image, .len = max };
 	struct captured out;
@@ -289,7 +289,7 @@ static void expect_line(struct x86_image image, size_t max)
 
 static void test_threat_33_cmdline_length(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 
 	(void)state;
 	expect_line(image, 2047);
@@ -375,7 +375,7 @@ static void test_layout(void **state)
 /* No RAM for the fixed areas: an error, no more. */
 static void test_no_low_ram(void **state)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	struct guest_mem *mem;
 	struct x86_boot boot;
 

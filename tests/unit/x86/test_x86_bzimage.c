@@ -12,7 +12,7 @@
 
 static void test_loads(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot = { 0 };
 	uint8_t zeros[16] = { 0 };
@@ -31,7 +31,7 @@ static void test_loads(void **state)
 /* What follows the kernel in the file (a signature) is not loaded. */
 static void test_tail_is_not_loaded(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	uint8_t zeros[512] = { 0 };
@@ -47,7 +47,7 @@ static void test_tail_is_not_loaded(void **state)
 /* setup_sects 0 stands for 4. */
 static void test_old_setup_sects(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 
@@ -62,7 +62,7 @@ static void test_old_setup_sects(void **state)
 /* A relocatable kernel is put where it would align itself to; a fixed one where it asks to be. */
 static void test_alignment(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 
@@ -79,7 +79,7 @@ static void test_alignment(void **state)
 /* init_size smaller than the kernel itself does not let anything lie over it. */
 static void test_init_size_too_small(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 
@@ -93,7 +93,7 @@ static void test_init_size_too_small(void **state)
 /* RAM that ends exactly where init_size does is enough, a page less is not. */
 static void test_ram_edge(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 	struct guest_mem *mem = ram(BZ_LOAD + BZ_INIT_SIZE);
 	struct x86_boot boot;
 
@@ -147,7 +147,7 @@ static void test_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct x86_image image = bzimage();
+		struct kernel_file image = bzimage();
 
 		for (unsigned b = 0; b < cases[i].bytes; b++)
 			image_bytes[cases[i].offset + b] = (uint8_t)(cases[i].value >> (8 * b));
@@ -158,7 +158,7 @@ static void test_refused(void **state)
 /* Every file that is cut short is refused, wherever it is cut. */
 static void test_threat_33_truncated_anywhere(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 
 	(void)state;
 	expect_refused(image_of(0x210), 64 * MIB, -ENOEXEC,
@@ -187,7 +187,7 @@ static void load_cut_files(void *arg)
 	for (size_t size = 0; size < BZ_SIZE; size += size < 0x300 ? 1 : 97) {
 		uint8_t *copy =
 			(uint8_t *)malloc(size ? size : 1); /* ASan sees every byte too far */
-		struct x86_image image = { .data = copy, .size = size, .name = "cut" };
+		struct kernel_file image = { .data = copy, .size = size, .name = "cut" };
 
 		if (!copy)
 			_exit(8);
@@ -219,7 +219,7 @@ static void load_mutants(void *arg)
 	be_quiet();
 	for (size_t at = 0x1f0; at < 0x270; at++) {
 		for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
-			struct x86_image image = bzimage();
+			struct kernel_file image = bzimage();
 			struct x86_boot boot;
 			gpa_t initrd;
 			int r;

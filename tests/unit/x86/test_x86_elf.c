@@ -13,7 +13,7 @@
 
 static void test_loads(void **state)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot = { 0 };
 	uint8_t zeros[0x2800] = { 0 };
@@ -32,7 +32,7 @@ static void test_loads(void **state)
 /* ET_DYN, a segment of no size at a forbidden place, and segments in any order are all fine. */
 static void test_odd_but_right(void **state)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 
@@ -46,7 +46,7 @@ static void test_odd_but_right(void **state)
 	mem_destroy(mem);
 }
 
-static void check_pvh(struct x86_image image, uint64_t entry)
+static void check_pvh(struct kernel_file image, uint64_t entry)
 {
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
@@ -59,7 +59,7 @@ static void check_pvh(struct x86_image image, uint64_t entry)
 
 static void test_pvh_note(void **state)
 {
-	struct x86_image image;
+	struct kernel_file image;
 	uint8_t desc[8];
 	size_t end;
 
@@ -86,7 +86,7 @@ static void test_pvh_note(void **state)
 /* Xen's other notes, and others' notes of type 18, are not the entry. */
 static void test_other_notes(void **state)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	uint8_t desc[8];
@@ -142,7 +142,7 @@ static void test_refused_headers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct x86_image image = elf();
+		struct kernel_file image = elf();
 
 		for (unsigned b = 0; b < cases[i].bytes; b++)
 			image_bytes[cases[i].offset + b] = (uint8_t)(cases[i].value >> (8 * b));
@@ -202,7 +202,7 @@ static void test_threat_33_segments(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct x86_image image = elf();
+		struct kernel_file image = elf();
 
 		set_phdr(2, 1, cases[i].offset, cases[i].paddr, cases[i].filesz, cases[i].memsz);
 		expect_refused(image, 64 * MIB, cases[i].error, cases[i].words);
@@ -212,7 +212,7 @@ static void test_threat_33_segments(void **state)
 /* Segments that touch do not overlap. */
 static void test_segments_side_by_side(void **state)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 
@@ -227,7 +227,7 @@ static void test_segments_side_by_side(void **state)
 /* Nothing is written before everything was judged. */
 static void write_nothing(void *arg)
 {
-	struct x86_image image = elf();
+	struct kernel_file image = elf();
 	struct guest_mem *mem = ram(64 * MIB);
 	struct x86_boot boot;
 	uint8_t b = 1;
@@ -253,7 +253,7 @@ static void test_refused_writes_nothing(void **state)
 static void test_threat_33_pvh_entry(void **state)
 {
 	uint8_t desc[16] = { 0 };
-	struct x86_image image;
+	struct kernel_file image;
 	size_t end;
 
 	(void)state;
@@ -274,7 +274,7 @@ static void test_threat_09_note_sizes_and_align(void **state)
 {
 	static const uint64_t aligns[] = { 0, 1, 3, 5, 16, UINT64_C(1) << 63, UINT64_MAX };
 	static const uint32_t sizes[] = { 0x7fffffff, 0x80000000, UINT32_MAX - 3, UINT32_MAX };
-	struct x86_image image;
+	struct kernel_file image;
 
 	(void)state;
 	/* The alignment that a segment claims is not used, so the entry is found. */
@@ -304,7 +304,7 @@ static void test_threat_09_endless_notes(void **state)
 {
 	enum { SIZE = 32 * MIB };
 	uint8_t *big = (uint8_t *)calloc(1, SIZE);
-	struct x86_image image;
+	struct kernel_file image;
 	struct timespec start, end;
 
 	(void)state;
@@ -316,7 +316,7 @@ static void test_threat_09_endless_notes(void **state)
 		le64_store(phdr(i) + 48, 8);
 	}
 	memcpy(big, image_bytes, ELF_SIZE);
-	image = (struct x86_image){ .data = big, .size = SIZE, .name = "vmlinuz" };
+	image = (struct kernel_file){ .data = big, .size = SIZE, .name = "vmlinuz" };
 	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &start), 0);
 	expect_refused(image, 64 * MIB, -ENOEXEC,
 		       "its ELF notes contradict themselves, or are too many");
@@ -330,7 +330,7 @@ static void test_threat_09_notes_at_the_end(void **state)
 {
 	(void)state;
 	for (size_t cut = 0; cut < 40; cut++) {
-		struct x86_image image = pvh_elf(MIB + 0x40);
+		struct kernel_file image = pvh_elf(MIB + 0x40);
 		size_t size = (size_t)le64_load(phdr(2) + 32) - cut;
 		uint8_t *copy = (uint8_t *)malloc(ELF_NOTES + size);
 		struct attempt attempt;

@@ -10,7 +10,7 @@
 
 #include "tests/unit/x86/images.h"
 
-static void assert_initrd(struct guest_mem *mem, struct x86_image image, uint64_t size,
+static void assert_initrd(struct guest_mem *mem, struct kernel_file image, uint64_t size,
 			  uint64_t expect)
 {
 	struct x86_boot boot;
@@ -39,7 +39,7 @@ static void test_initrd_place(void **state)
 	/* The kernel's own limit, which need not be at the end of a page. */
 	mem = ram(64 * MIB);
 	{
-		struct x86_image image = bzimage();
+		struct kernel_file image = bzimage();
 
 		le32_store(image_bytes + 0x22c, 0x2ffffff);
 		assert_initrd(mem, image, 4096, 0x2fff000);
@@ -54,7 +54,7 @@ static void test_initrd_place(void **state)
 static void test_initrd_below_the_limits(void **state)
 {
 	struct guest_mem *mem = ram(X86_RAM_LOW_END);
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 
 	(void)state;
 	assert_int_equal(mem_add(mem, gpa(X86_RAM_HIGH), UINT64_C(1) << 30, MEM_RAM), 0);
@@ -66,7 +66,7 @@ static void test_initrd_below_the_limits(void **state)
 }
 
 struct placing {
-	struct x86_image image;
+	struct kernel_file image;
 	uint64_t size;
 };
 
@@ -83,7 +83,7 @@ static void place_initrd(void *arg)
 	mem_destroy(mem);
 }
 
-static void expect_no_place(struct x86_image image, uint64_t size, const char *words)
+static void expect_no_place(struct kernel_file image, uint64_t size, const char *words)
 {
 	struct placing placing = { .image = image, .size = size };
 	struct captured out;
@@ -95,7 +95,7 @@ static void expect_no_place(struct x86_image image, uint64_t size, const char *w
 
 static void test_threat_33_initrd_too_big(void **state)
 {
-	struct x86_image image = bzimage();
+	struct kernel_file image = bzimage();
 
 	(void)state;
 	expect_no_place(
