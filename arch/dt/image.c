@@ -44,7 +44,7 @@ static uint64_t ram_end(const struct guest_mem *mem, uint64_t ram)
 bool dt_image_hint(const struct guest_mem *mem, uint64_t ram, const char magic[4],
 		   const uint8_t *head, size_t head_len, uint64_t size, gpa_t *at)
 {
-	const struct dt_kernel start = { .data = head, .size = head_len };
+	const struct kernel_file start = { .data = head, .size = head_len };
 	uint64_t base, load;
 
 	if (!dt_is_image(&start, magic) || le64_load(head + IMAGE_SIZE) == 0 ||

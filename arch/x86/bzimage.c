@@ -142,7 +142,7 @@ int x86_bzimage_judge(const struct kernel_file *kernel, struct x86_bzimage *bz)
 bool x86_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
 		     uint64_t size, gpa_t *at)
 {
-	const struct x86_image start = { .data = head, .size = head_len };
+	const struct kernel_file start = { .data = head, .size = head_len };
 	uint64_t load;
 
 	if (head_len < HDR_MIN_END || !x86_is_bzimage(&start))
