@@ -96,9 +96,19 @@ int arch_virtio_slot(unsigned index, struct arch_slot *slot);
 /* The word of a kernel's command line that makes the board's serial port its console. */
 extern const char arch_serial_console[];
 
+/*
+ * Where a kernel file of @size bytes that begins with @head should lie in @mem so that the kernel in it
+ * is in its place: true with *@at, or false if that cannot be told. Only a hint that saves a copy:
+ * the bytes are read after it, and arch_load judges those anew. Says nothing.
+ */
+bool arch_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
+		      uint64_t size, gpa_t *at);
+
 /* Everything that is loaded, and the words that the guest's kernel gets. */
 struct arch_images {
-	const uint8_t *kernel; /* the whole file, read once into private memory: an enemy's bytes */
+	/* The whole file, an enemy's bytes, read once: into private memory, or to the place that
+	 * arch_kernel_hint told (no vCPU runs yet, so nobody else changes it). */
+	const uint8_t *kernel;
 	size_t kernel_size;
 	const char *kernel_name;
 	int initrd_fd; /* -1: none */

@@ -113,7 +113,8 @@ static int write_kinds(struct guest_mem *mem, gpa_t to, const void *from, size_t
 		uint8_t *host = host_at(mem, to.v, &run);
 		size_t n = (size_t)u64_min(run, len);
 
-		memcpy(host, in, n);
+		if (host != in) /* a file that was read to its place already */
+			memmove(host, in, n);
 		in += n;
 		to = gpa_add(to, n);
 		len -= n;

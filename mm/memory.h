@@ -70,7 +70,11 @@ uint64_t mem_ram_size(const struct guest_mem *mem);
 /* Copies @len bytes out of the guest. 0 or -EFAULT. Any thread. */
 int mem_read(const struct guest_mem *mem, gpa_t from, void *to, size_t len);
 
-/* Copies @len bytes into the guest's RAM. 0 or -EFAULT. Any thread. */
+/*
+ * Copies @len bytes into the guest's RAM. @from may itself be a host segment of the guest's RAM,
+ * overlapping the target within one region; what lies in its place already is not touched. 0 or
+ * -EFAULT. Any thread.
+ */
 int mem_write(struct guest_mem *mem, gpa_t to, const void *from, size_t len);
 
 /* Copies @len bytes within the guest; the ranges may overlap. 0 or -EFAULT. */

@@ -13,9 +13,6 @@
 #include "base/io.h"
 #include "vm/machine.h"
 
-/* The largest kernel that is read into memory; real ones have 10 to 100 MiB. */
-#define KERNEL_MAX (UINT64_C(1) << 30)
-
 static const char *file_kind(mode_t mode)
 {
 	if (S_ISDIR(mode))
@@ -137,43 +134,4 @@ void vm_close_files(struct vm *vm)
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disks); i++)
 		close_fd(&vm->disks[i].fd);
 	close_fd(&vm->log_fd);
-}
-
-int vm_read_file(const struct vm_file *file, uint8_t **data, size_t *len)
-{
-	if (file->size == 0) {
-		diag_error("kernel %s: the file is empty", file->name);
-		return VM_STATUS_BAD_IMAGE;
-	}
-	if (file->size > KERNEL_MAX) {
-		diag_error("kernel %s: %" PRIu64
-			   " bytes are more than any kernel has (the limit is "
-			   "%" PRIu64 ")",
-			   file->name, file->size, KERNEL_MAX);
-		return VM_STATUS_BAD_IMAGE;
-	}
-
-	size_t size = (size_t)file->size;
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED) {
-		diag_error("kernel %s: no memory for its %zu bytes: %s", file->name, size,
-			   strerror(errno));
-		return VM_STATUS_SYSTEM;
-	}
-	(void)madvise(map, size, MADV_HUGEPAGE);
-
-	ssize_t n = pread_full(file->fd, map, size, 0);
-
-	if (n == (ssize_t)size) {
-		*data = map;
-		*len = size;
-		return 0;
-	}
-	if (n < 0)
-		diag_error("kernel %s: cannot read: %s", file->name, strerror((int)-n));
-	else
-		diag_error("kernel %s: it became shorter while it was read", file->name);
-	munmap(map, size);
-	return VM_STATUS_NO_INPUT;
 }

@@ -87,10 +87,10 @@ bool vm_is_shortage(int err);
 void vm_close_files(struct vm *vm);
 
 /*
- * The whole of an opened file in private memory, *@len bytes, for munmap. It is read once: later
- * changes of the file are not seen. 0, or an exit status with the reason said.
+ * vm/load.c: reads kernel and initrd, each once, and has them and the guest's tables put into its
+ * memory. 0, or an exit status with the reason said.
  */
-int vm_read_file(const struct vm_file *file, uint8_t **data, size_t *len);
+int vm_load(struct vm *vm);
 
 /* vm/devices.c: the one list of virtio devices. 0, or an exit status with the reason said. */
 int vm_create_devices(struct vm *vm);

@@ -105,6 +105,7 @@ int vm_create_vcpus(struct vm *vm)
 		.kvm = &vm->kvm,
 		.bus = vm->bus,
 		.mem = vm->mem,
+		.arch = vm->arch,
 		.arch_exit = arch_vcpu_exit,
 		.arch_dump = arch_vcpu_dump,
 		.ended = vcpu_ended,

@@ -213,7 +213,7 @@ int sandbox_lock(bool io_uring)
 
 bool sandbox_possible(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(HVRUN_COVERAGE)
 	return false;
 #elif defined(__has_feature)
 	/* NOLINTNEXTLINE(misc-redundant-expression): two questions that happen to have one answer */

@@ -6,13 +6,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "base/diag.h"
-#include "vm/cmdline.h"
 #include "vm/machine.h"
 #include "vm/sandbox.h"
 
@@ -171,48 +169,6 @@ static int build(struct vm *vm)
 	return status;
 }
 
-static int load_status(int err)
-{
-	/* Not what it should be, or larger than the guest's memory. */
-	if (err == -ENOEXEC || err == -ENOSPC)
-		return VM_STATUS_BAD_IMAGE;
-	return VM_STATUS_SYSTEM;
-}
-
-/* The kernel is read once; what was judged is what is copied. The initrd goes straight to RAM. */
-static int load(struct vm *vm)
-{
-	char cmdline[VM_CMDLINE_MAX + 256];
-	struct arch_images images = {
-		.kernel_name = vm->kernel.name,
-		.initrd_fd = vm->initrd.fd,
-		.initrd_size = vm->initrd.fd >= 0 ? vm->initrd.size : 0,
-		.initrd_name = vm->initrd.name,
-		.cmdline = cmdline,
-		.virtio_count = vm->device_count,
-		.virtio_cmdline = vm->config->discovery == VM_DISCOVERY_CMDLINE,
-	};
-	uint8_t *kernel;
-	size_t size;
-
-	if (vm_cmdline(vm->config, arch_serial_console, cmdline, sizeof(cmdline)) < 0) {
-		diag_error("command line: longer than %zu bytes", sizeof(cmdline) - 1);
-		return VM_STATUS_USAGE;
-	}
-
-	int status = vm_read_file(&vm->kernel, &kernel, &size);
-
-	if (status)
-		return status;
-	images.kernel = kernel;
-	images.kernel_size = size;
-
-	int r = arch_load(vm->arch, &images);
-
-	munmap(kernel, size);
-	return r < 0 ? load_status(r) : 0;
-}
-
 /* The last word: how the run ended, as an exit status. */
 static int end_status(const struct vm *vm)
 {
@@ -280,7 +236,7 @@ static int climb_the_stair(struct vm *vm)
 	static const struct stair stair[] = {
 		{ vm_open_files, "files opened" }, { open_signals, "signals blocked" },
 		{ lock_the_door, "door locked" },  { build, "machine built" },
-		{ load, "kernel loaded" },	   { vm_run_vcpus, "machine ended" },
+		{ vm_load, "kernel loaded" },	   { vm_run_vcpus, "machine ended" },
 	};
 	int status = 0;
 

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads the kernel, once, and has it, the initrd and the guest's tables put into its memory. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/checked.h"
+#include "base/diag.h"
+#include "base/io.h"
+#include "vm/cmdline.h"
+#include "vm/machine.h"
+
+enum { HEAD = 4096 }; /* bytes of a kernel that tell where it wants to lie */
+
+/* The largest kernel that is read; real ones have 10 to 100 MiB. */
+#define KERNEL_MAX (UINT64_C(1) << 30)
+
+/* A kernel file in memory: in the guest's RAM, or in a mapping of our own. */
+struct kernel {
+	uint8_t *data;
+	size_t size;
+	bool ours; /* to be unmapped */
+};
+
+static int judge_size(const struct vm_file *file)
+{
+	if (file->size == 0) {
+		diag_error("kernel %s: the file is empty", file->name);
+		return VM_STATUS_BAD_IMAGE;
+	}
+	if (file->size > KERNEL_MAX) {
+		diag_error("kernel %s: %" PRIu64
+			   " bytes are more than any kernel has (the limit is "
+			   "%" PRIu64 ")",
+			   file->name, file->size, KERNEL_MAX);
+		return VM_STATUS_BAD_IMAGE;
+	}
+	return 0;
+}
+
+/*
+ * Where the kernel lies in one piece in the guest's RAM if it is read straight to its place; NULL if
+ * its head does not tell. No vCPU runs yet, so the bytes are as private there as anywhere.
+ */
+static uint8_t *place_in_guest(const struct vm *vm)
+{
+	uint8_t head[HEAD];
+	struct iovec iov;
+	gpa_t at;
+	ssize_t n = pread_full(vm->kernel.fd, head, sizeof(head), 0);
+
+	if (n <= 0 || !arch_kernel_hint(vm->mem, head, (size_t)n, vm->kernel.size, &at) ||
+	    mem_segments(vm->mem, at, vm->kernel.size, MEM_WRITE, &iov, 1) != 1)
+		return NULL;
+	return iov.iov_base;
+}
+
+static int place_apart(const struct vm_file *file, struct kernel *kernel)
+{
+	void *map = mmap(NULL, kernel->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	if (map == MAP_FAILED) {
+		diag_error("kernel %s: no memory for its %zu bytes: %s", file->name, kernel->size,
+			   strerror(errno));
+		return VM_STATUS_SYSTEM;
+	}
+	(void)madvise(map, kernel->size, MADV_HUGEPAGE);
+	kernel->data = map;
+	kernel->ours = true;
+	return 0;
+}
+
+static void release(struct kernel *kernel)
+{
+	if (kernel->ours)
+		munmap(kernel->data, kernel->size);
+}
+
+/* The bytes that are judged later are the ones read here: all of them, once. */
+static int read_kernel(const struct vm *vm, struct kernel *kernel)
+{
+	const struct vm_file *file = &vm->kernel;
+	int status = judge_size(file);
+
+	if (status)
+		return status;
+	*kernel = (struct kernel){ .size = (size_t)file->size, .data = place_in_guest(vm) };
+	if (!kernel->data)
+		status = place_apart(file, kernel);
+	if (status)
+		return status;
+
+	ssize_t n = pread_full(file->fd, kernel->data, kernel->size, 0);
+
+	if (n == (ssize_t)kernel->size)
+		return 0;
+	if (n < 0)
+		diag_error("kernel %s: cannot read: %s", file->name, strerror((int)-n));
+	else
+		diag_error("kernel %s: it became shorter while it was read", file->name);
+	release(kernel);
+	return VM_STATUS_NO_INPUT;
+}
+
+static int load_status(int err)
+{
+	return err == -ENOEXEC ? VM_STATUS_BAD_IMAGE : VM_STATUS_SYSTEM;
+}
+
+/* The initrd goes straight to RAM: nobody parses it here. */
+int vm_load(struct vm *vm)
+{
+	char cmdline[VM_CMDLINE_MAX + 256];
+	struct arch_images images = {
+		.kernel_name = vm->kernel.name,
+		.initrd_fd = vm->initrd.fd,
+		.initrd_size = vm->initrd.fd >= 0 ? vm->initrd.size : 0,
+		.initrd_name = vm->initrd.name,
+		.cmdline = cmdline,
+		.virtio_count = vm->device_count,
+		.virtio_cmdline = vm->config->discovery == VM_DISCOVERY_CMDLINE,
+	};
+	struct kernel kernel;
+
+	if (vm_cmdline(vm->config, arch_serial_console, cmdline, sizeof(cmdline)) < 0) {
+		diag_error("command line: longer than %zu bytes", sizeof(cmdline) - 1);
+		return VM_STATUS_USAGE;
+	}
+
+	int status = read_kernel(vm, &kernel);
+
+	if (status)
+		return status;
+	images.kernel = kernel.data;
+	images.kernel_size = kernel.size;
+
+	int r = arch_load(vm->arch, &images);
+
+	release(&kernel);
+	return r < 0 ? load_status(r) : 0;
+}
