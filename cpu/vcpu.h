@@ -32,6 +32,7 @@ enum vcpu_next {
 };
 
 struct vcpu;
+struct arch;
 
 /* The world of all vCPUs of a machine; set up before the first starts, constant then. */
 struct vcpu_env {
@@ -39,6 +40,8 @@ struct vcpu_env {
 	const struct bus *bus;
 	const struct guest_mem *mem;
 
+	/* The board, for the two calls that follow; nothing below arch/ looks into it. */
+	struct arch *arch;
 	/* Exits that cpu/exits.c does not know: VCPU_AGAIN or VCPU_STOP, or -ENOSYS. */
 	int (*arch_exit)(struct vcpu *vcpu);
 	/* Registers and instruction bytes as lines on standard error. */
