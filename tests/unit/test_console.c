@@ -166,6 +166,7 @@ static void test_threat_11_reset_while_printing(void **state)
 	assert_int_equal(b.printed_len, TURN_BYTES);
 	rig_start(&b.rig, 0, 2);
 	before = b.printed_len;
+	assert_int_equal(before, TURN_BYTES);
 	buf.len = 100;
 	assert_int_equal(rig_do(&b.rig, TX, &buf, 1), 0);
 	assert_int_equal(b.printed_len - before, 100);
