@@ -82,7 +82,7 @@ else ifeq ($(VARIANT),tsan)
 CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fsanitize=thread $(if $(IS_CLANG),,$(QUIETER))
 LDFLAGS += -pie
 else ifeq ($(VARIANT),cov)
-CFLAGS  += -O0 $(DEBUG) --coverage $(if $(IS_CLANG),,$(QUIETER))
+CFLAGS  += -O0 $(DEBUG) -DHVRUN_COVERAGE --coverage $(if $(IS_CLANG),,$(QUIETER))
 LDFLAGS += -pie --coverage
 else ifeq ($(VARIANT),clang)
 CFLAGS  += -O1 $(DEBUG) $(if $(CLANG_22),-fexperimental-late-parse-attributes -DHVRUN_GUARDED_BY)
