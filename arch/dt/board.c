@@ -85,7 +85,8 @@ void dt_board(struct dt *dt, const struct dt_board *board)
 	dt_string(dt, "model", board->compatible);
 	dt_u32(dt, "#address-cells", 2);
 	dt_u32(dt, "#size-cells", 2);
-	dt_u32(dt, "interrupt-parent", board->irq_parent);
+	if (board->irq_parent)
+		dt_u32(dt, "interrupt-parent", board->irq_parent);
 	add_chosen(dt, board);
 	add_memory(dt, board->mem);
 	if (board->serial)

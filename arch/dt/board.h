@@ -23,14 +23,14 @@ struct dt_board {
 	const char *compatible; /* of the root: "hvrun,arm64" */
 	const struct guest_mem *mem;
 	const char *cmdline;
-	uint64_t initrd;		/* gpa */
-	uint64_t initrd_size;		/* bytes, 0: none */
-	uint32_t irq_parent;		/* phandle of the interrupt controller */
+	uint64_t initrd;      /* gpa */
+	uint64_t initrd_size; /* bytes, 0: none */
+	uint32_t irq_parent;  /* phandle of the interrupt controller, 0: devices name it */
 	const struct dt_window *serial; /* NULL: none */
 	const struct dt_window *exit;	/* the exit device; its gsi is not used */
 	const struct dt_window *virtio;
 	size_t virtio_count;
-	/* Writes "interrupts" for @gsi into the open node. */
+	/* Writes "interrupts" (or "interrupts-extended") for @gsi into the open node. */
 	void (*interrupt)(struct dt *dt, unsigned gsi, bool edge);
 };
 

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The riscv64 board: memory map, serial port, exit device, and the boot. */
+#include "arch/riscv/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arch/elf.h"
+#include "arch/kernel.h"
+#include "arch/riscv/layout.h"
+#include "base/checked.h"
+#include "base/diag.h"
+#include "hw/exit_device.h"
+#include "hw/plic.h"
+
+enum { ELF_MACHINE_RISCV = 243 };
+
+/* Linux, Documentation/arch/riscv/boot-image-header.rst: magic2. */
+#define RISCV_IMAGE_MAGIC "RSC\x05"
+
+const char arch_name[] = "riscv64";
+const char arch_serial_console[] = "console=ttyS0";
+
+const struct kvm_need arch_kvm_needs[] = {
+	{ KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG", "registers one by one", true },
+	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "AIA in the kernel; without it, a PLIC in hvrun",
+	  false },
+	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "interrupts by eventfd, with AIA", false },
+	{ KVM_CAP_VM_GPA_BITS, "KVM_CAP_VM_GPA_BITS", "how much memory a guest can address",
+	  false },
+	{ 0, NULL, NULL, false },
+};
+
+const unsigned long arch_ioctls[] = {
+	KVM_GET_ONE_REG,
+	KVM_SET_ONE_REG,
+	KVM_INTERRUPT,
+	KVM_CREATE_DEVICE,
+	KVM_SET_DEVICE_ATTR,
+	KVM_GET_DEVICE_ATTR,
+	0,
+};
+
+int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type)
+{
+	int bits = kvm_has(kvm, KVM_CAP_VM_GPA_BITS);
+
+	*type = 0;
+	if (bits <= 0 || bits >= 64 || !((RISCV_RAM + ram - 1) >> bits))
+		return 0;
+	diag_error("guest memory: %" PRIu64 " MiB do not fit into the %d bits of address that this "
+		   "host's KVM gives a guest",
+		   ram >> 20, bits);
+	return -ENOTSUP;
+}
+
+int arch_add_memory(struct guest_mem *mem, uint64_t ram)
+{
+	int r = mem_add(mem, gpa(0), RISCV_RAM, MEM_HOLE);
+
+	return r ? r : mem_add(mem, gpa(RISCV_RAM), ram, MEM_RAM);
+}
+
+int arch_virtio_slot(unsigned index, struct arch_slot *slot)
+{
+	if (index >= RISCV_VIRTIO_WINDOWS)
+		return -ENOSPC;
+	slot->base = RISCV_VIRTIO + (uint64_t)index * RISCV_VIRTIO_SIZE;
+	slot->gsi = RISCV_VIRTIO_GSI + index;
+	return 0;
+}
+
+static void on_exit_status(void *opaque, unsigned status)
+{
+	const struct arch *arch = opaque;
+
+	arch->config.events.exit(arch->config.events.opaque, (int)status);
+}
+
+static int create_devices(struct arch *arch)
+{
+	const struct arch_config *config = &arch->config;
+	int r = exit_device_create(config->bus, BUS_MMIO, RISCV_EXIT, on_exit_status, arch,
+				   &arch->exit_device);
+
+	if (r || !config->serial_out)
+		return r;
+	riscv_irq_level(arch, RISCV_SERIAL_GSI, &arch->serial_irq);
+	r = serial_create(config->loop, &arch->serial_irq, config->serial_out,
+			  config->serial_opaque, &arch->serial);
+	return r ? r : serial_attach(arch->serial, config->bus, BUS_MMIO, RISCV_SERIAL, 0);
+}
+
+int arch_create(const struct arch_config *config, struct arch **out)
+{
+	struct arch *arch = calloc(1, sizeof(*arch));
+
+	if (!arch) {
+		diag_error("the board: %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	arch->config = *config;
+	arch->aia_fd = -1;
+
+	int r = riscv_intc_create(arch);
+
+	if (!r) {
+		r = create_devices(arch);
+		if (r < 0)
+			diag_error("the board: the host refuses what its devices need: %s",
+				   strerror(-r));
+	}
+	if (r < 0) {
+		arch_destroy(arch);
+		return r;
+	}
+	*out = arch;
+	return 0;
+}
+
+int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus)
+{
+	arch->vcpus = vcpus;
+	for (unsigned i = 0; arch->config.serial_out && i < arch->config.cpus; i++)
+		riscv_sbi_offer_console(&vcpus[i]);
+	return riscv_intc_init(arch);
+}
+
+void arch_destroy(struct arch *arch)
+{
+	if (!arch)
+		return;
+	serial_destroy(arch->serial);
+	exit_device_destroy(arch->exit_device);
+	plic_destroy(arch->plic);
+	if (arch->aia_fd >= 0)
+		close(arch->aia_fd);
+	free(arch);
+}
+
+struct serial *arch_serial(struct arch *arch)
+{
+	return arch->serial;
+}
+
+bool arch_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
+		      uint64_t size, gpa_t *at)
+{
+	return dt_image_hint(mem, RISCV_RAM, RISCV_IMAGE_MAGIC, head, head_len, size, at);
+}
+
+/* Segments are where they say; the entry is a physical address, as the Image's is. */
+static int load_elf(struct arch *arch, const struct kernel_file *kernel)
+{
+	uint64_t end = RISCV_RAM + mem_ram_size(arch->config.mem);
+	const struct elf_target target = {
+		.machine = ELF_MACHINE_RISCV,
+		.min = RISCV_RAM,
+		.max = RISCV_RAM + DT_WINDOW,
+		.ram = RISCV_RAM,
+		.ram_end = end,
+	};
+	struct elf elf;
+	int r = elf_judge(kernel, &target, &elf);
+
+	if (!r)
+		r = elf_judge_entry(&elf, "entry", elf.entry);
+	if (!r)
+		r = elf_copy(&elf, &target, arch->config.mem, &arch->boot.end);
+	arch->boot.entry = r ? 0 : elf.entry;
+	return r;
+}
+
+static int load_kernel(struct arch *arch, const struct kernel_file *kernel)
+{
+	if (dt_is_image(kernel, RISCV_IMAGE_MAGIC))
+		return dt_load_image(arch->config.mem, RISCV_RAM, kernel, &arch->boot);
+	if (kernel_is_elf(kernel))
+		return load_elf(arch, kernel);
+	return kernel_refuse(kernel, "an Image or an ELF file is needed");
+}
+
+static int load_initrd(struct arch *arch, const struct arch_images *images)
+{
+	int r = mem_read_file(arch->config.mem, gpa(arch->boot.initrd), images->initrd_fd, 0,
+			      images->initrd_size);
+
+	if (r < 0)
+		diag_error("initrd %s: cannot read: %s", images->initrd_name,
+			   r == -ENODATA ? "the file became shorter" : strerror(-r));
+	return r;
+}
+
+int arch_load(struct arch *arch, const struct arch_images *images)
+{
+	const struct kernel_file kernel = {
+		.data = images->kernel,
+		.size = images->kernel_size,
+		.name = images->kernel_name,
+	};
+	int r = load_kernel(arch, &kernel);
+
+	if (!r)
+		r = dt_place(arch->config.mem, RISCV_RAM, images->initrd_size, &arch->boot);
+	if (!r && images->initrd_fd >= 0)
+		r = load_initrd(arch, images);
+	return r ? r : riscv_write_tree(arch, images);
+}

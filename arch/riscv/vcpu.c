@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A hart at its first instruction, and the exits that only riscv has. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+
+#include "arch/riscv/machine.h"
+#include "arch/riscv/regs.h"
+#include "base/diag.h"
+
+enum {
+	MODE_SUPERVISOR = 1,
+
+	/* RISC-V Cryptography Extensions, "Entropy Source Extension" */
+	CSR_SEED = 0x015,
+	SEED_WAIT = 1, /* of the two highest of 32 bits: no entropy yet */
+	SEED_READY = 2,
+};
+
+int riscv_get_reg(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
+{
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
+
+	return ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+int riscv_set_reg(const struct vcpu *vcpu, uint64_t id, uint64_t value)
+{
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
+
+	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+/*
+ * The entry of Documentation/arch/riscv/boot.rst: a0 the hart's number, a1 the device tree, satp zero,
+ * which KVM's reset left so. The other harts are stopped until the first one starts them by SBI.
+ */
+int arch_vcpu_setup(struct arch *arch, struct vcpu *vcpu)
+{
+	const struct {
+		unsigned index;
+		uint64_t value;
+	} entry[] = {
+		{ RISCV_CORE_MODE, MODE_SUPERVISOR },
+		{ RISCV_CORE_PC, arch->boot.entry },
+		{ RISCV_CORE_A0, vcpu->index },
+		{ RISCV_CORE_A1, arch->boot.tree },
+	};
+
+	for (size_t i = 0; !vcpu->index && i < sizeof(entry) / sizeof(entry[0]); i++) {
+		int r = riscv_set_reg(vcpu, riscv_reg(RISCV_KIND_CORE, entry[i].index),
+				      entry[i].value);
+
+		if (r < 0) {
+			diag_error("vcpu %u: KVM refuses its entry: %s", vcpu->index, strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* The only register that KVM leaves to us: seed, 16 bits of entropy for each read. */
+static int handle_csr(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint16_t entropy = 0;
+	uint32_t state = SEED_READY;
+
+	if (run->riscv_csr.csr_num != CSR_SEED) {
+		diag_error("vcpu %u: KVM hands over register %#lx, which hvrun did not ask for",
+			   vcpu->index, run->riscv_csr.csr_num);
+		arch_vcpu_dump(vcpu);
+		return (int)vcpu_tell_end(vcpu, VCPU_END_DEFECT);
+	}
+	if (getrandom(&entropy, sizeof(entropy), GRND_NONBLOCK) != (ssize_t)sizeof(entropy))
+		state = SEED_WAIT;
+	run->riscv_csr.ret_value = (unsigned long)state << 30 | entropy;
+	return VCPU_AGAIN;
+}
+
+int arch_vcpu_exit(struct vcpu *vcpu)
+{
+	switch (vcpu->run->exit_reason) {
+	case KVM_EXIT_RISCV_SBI:
+		return riscv_sbi(vcpu);
+	case KVM_EXIT_RISCV_CSR:
+		return handle_csr(vcpu);
+	default:
+		return -ENOSYS;
+	}
+}
