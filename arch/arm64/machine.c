@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/exit_device.h"
+#include "hw/pl031.h"
 
 enum {
 	IPA_BITS_OLD = 40, /* of a machine of type 0, before KVM_CAP_ARM_VM_IPA_SIZE */
@@ -88,6 +89,11 @@ static int create_devices(struct arch *arch)
 	int r = exit_device_create(config->bus, BUS_MMIO, ARM64_EXIT, on_exit_status, arch,
 				   &arch->exit_device);
 
+	if (!r) {
+		kvm_irq_level(config->kvm, ARM64_CLOCK_GSI, &arch->clock_irq);
+		r = pl031_create(config->loop, config->bus, ARM64_CLOCK, &arch->clock_irq,
+				 pl031_host_clock, NULL, &arch->clock);
+	}
 	if (r || !config->serial_out)
 		return r;
 	kvm_irq_level(config->kvm, ARM64_SERIAL_GSI, &arch->serial_irq);
@@ -139,6 +145,7 @@ void arch_destroy(struct arch *arch)
 	if (!arch)
 		return;
 	serial_destroy(arch->serial);
+	pl031_destroy(arch->clock);
 	exit_device_destroy(arch->exit_device);
 	if (arch->gic_fd >= 0)
 		close(arch->gic_fd);

@@ -11,6 +11,7 @@
 #include "arch/dt/board.h"
 #include "arch/dt/tree.h"
 #include "base/diag.h"
+#include "hw/pl031.h"
 
 enum {
 	PHANDLE_GIC = 1,
@@ -102,12 +103,38 @@ static void add_timer(struct dt *dt, const struct arch *arch)
 	dt_node_end(dt);
 }
 
+/*
+ * arm,pl031.yaml. Linux's bus for such peripherals insists on a clock, and would read the eight
+ * identification registers if the tree did not say what they hold.
+ */
+static void add_clock(struct dt *dt)
+{
+	static const char *const compatible[] = { "arm,pl031", "arm,primecell", NULL };
+
+	dt_node(dt, "apb-pclk");
+	dt_string(dt, "compatible", "fixed-clock");
+	dt_u32(dt, "#clock-cells", 0);
+	dt_u32(dt, "clock-frequency", PERIPHERAL_CLOCK);
+	dt_u32(dt, "phandle", PHANDLE_CLOCK);
+	dt_node_end(dt);
+
+	dt_node(dt, "rtc@%llx", (unsigned long long)ARM64_CLOCK);
+	dt_strings(dt, "compatible", compatible);
+	dt_u32(dt, "arm,primecell-periphid", PL031_PERIPHID);
+	dt_reg(dt, ARM64_CLOCK, PL031_SIZE);
+	write_interrupt(dt, ARM64_CLOCK_GSI, false);
+	dt_u32(dt, "clocks", PHANDLE_CLOCK);
+	dt_string(dt, "clock-names", "apb_pclk");
+	dt_node_end(dt);
+}
+
 static void add_arm_nodes(struct dt *dt, const struct arch *arch)
 {
 	add_cpus(dt, arch);
 	add_psci(dt);
 	add_gic(dt, arch);
 	add_timer(dt, arch);
+	add_clock(dt);
 }
 
 static int build(const struct arch *arch, const struct arch_images *images, void *blob)
