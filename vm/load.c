@@ -107,7 +107,8 @@ static int read_kernel(const struct vm *vm, struct kernel *kernel)
 
 static int load_status(int err)
 {
-	return err == -ENOEXEC ? VM_STATUS_BAD_IMAGE : VM_STATUS_SYSTEM;
+	/* Not what it should be, or larger than the guest's memory. */
+	return err == -ENOEXEC || err == -ENOSPC ? VM_STATUS_BAD_IMAGE : VM_STATUS_SYSTEM;
 }
 
 /* The initrd goes straight to RAM: nobody parses it here. */
