@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -88,7 +90,10 @@ static enum vcpu_next run_once(struct vcpu *vcpu)
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
+	char name[16];
 
+	snprintf(name, sizeof(name), "hvrun-vcpu%u", vcpu->index % 10000);
+	(void)prctl(PR_SET_NAME, name);
 	vcpu->env->entering(vcpu->env->opaque, vcpu);
 	while (!atomic_load_explicit(&vcpu->stop, memory_order_acquire)) {
 		if (run_once(vcpu) == VCPU_STOP)
