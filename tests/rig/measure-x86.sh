@@ -70,7 +70,7 @@ run_kvmtool() {
 }
 run_microvm() {
 	LD_LIBRARY_PATH=/job/microvm ./measure "$1" "$2" 60 256 /job/microvm/ld-linux-x86-64.so.2 \
-		/job/microvm/qemu -L /job/microvm/fw -M microvm,x-option-roms=off,rtc=on,acpi=off \
+		/job/microvm/qemu -L /job/microvm/fw -M microvm,x-option-roms=off,rtc=on \
 		-enable-kvm -cpu host -m 256 -smp 1 -nodefaults -no-user-config -nographic \
 		-no-reboot -serial stdio -kernel kernel -initrd initrd \
 		${4:+-drive "id=d,file=$4,format=raw,if=none,cache=writeback" -device virtio-blk-device,drive=d} \
