@@ -3,8 +3,8 @@
 #
 # tests/run gives them TEST_TOP (the top folder, also the working folder), TMPDIR (a scratch folder
 # removed afterwards), HVRUN (the binary), HVRUN_SANITIZER (asan, tsan, cov: builds without a
-# sandbox; or unset), GUESTS (folder of
-# bare-metal guests) and HVRUN_TEST_LONG. Each case ends with ok, not_ok or skip.
+# sandbox; or unset), GUESTS (folder of bare-metal guests) and HVRUN_TEST_LONG. Each case ends with
+# ok, not_ok or skip.
 set -u
 : "${TEST_TOP:=$PWD}" "${TMPDIR:=/tmp}"
 
