@@ -90,14 +90,39 @@ static int open_disks(struct vm *vm)
 	return 0;
 }
 
+/* Whether @fd is the file that @file has open. */
+static bool same_file(int fd, const struct vm_file *file)
+{
+	struct stat a, b;
+
+	return file->fd >= 0 && fstat(fd, &a) == 0 && fstat(file->fd, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* The log is emptied only when it is known to be none of the machine's own files. */
 static int open_log(struct vm *vm)
 {
 	const char *name = vm->config->log;
+	bool taken;
 
 	if (!name)
 		return 0;
-	vm->log_fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-	return vm->log_fd < 0 ? open_failed("log", name, errno) : 0;
+	vm->log_fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	if (vm->log_fd < 0)
+		return open_failed("log", name, errno);
+	taken = same_file(vm->log_fd, &vm->kernel) || same_file(vm->log_fd, &vm->initrd);
+	for (size_t i = 0; i < vm->config->disk_count; i++)
+		taken = taken || same_file(vm->log_fd, &vm->disks[i]);
+	if (taken) {
+		diag_error("log %s: this is also the kernel, the initrd or a disk; the log would "
+			   "overwrite it",
+			   name);
+		return VM_STATUS_USAGE;
+	}
+	/* EINVAL: a terminal, pipe or device as log has no length to cut. */
+	if (ftruncate(vm->log_fd, 0) < 0 && errno != EINVAL)
+		return open_failed("log", name, errno);
+	return 0;
 }
 
 int vm_open_files(struct vm *vm)

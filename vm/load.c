@@ -40,21 +40,38 @@ static int judge_size(const struct vm_file *file)
 	return 0;
 }
 
+/* The place in guest memory, in one piece, that a file beginning with @head wants; NULL: any. */
+static uint8_t *wanted_place(const struct vm *vm, const uint8_t *head, size_t len)
+{
+	struct iovec iov;
+	gpa_t at;
+
+	if (!arch_kernel_hint(vm->mem, head, len, vm->kernel.size, &at) ||
+	    mem_segments(vm->mem, at, vm->kernel.size, MEM_WRITE, &iov, 1) != 1)
+		return NULL;
+	return iov.iov_base;
+}
+
 /*
- * Where the kernel lies in one piece in the guest's RAM if it is read straight to its place; NULL if
- * its head does not tell. No vCPU runs yet, so the bytes are as private there as anywhere.
+ * Where the kernel lies in the guest's RAM if it is read straight to its place; NULL if its head does
+ * not tell. No vCPU runs yet, so the bytes are as private there as anywhere.
  */
 static uint8_t *place_in_guest(const struct vm *vm)
 {
 	uint8_t head[HEAD];
-	struct iovec iov;
-	gpa_t at;
 	ssize_t n = pread_full(vm->kernel.fd, head, sizeof(head), 0);
 
-	if (n <= 0 || !arch_kernel_hint(vm->mem, head, (size_t)n, vm->kernel.size, &at) ||
-	    mem_segments(vm->mem, at, vm->kernel.size, MEM_WRITE, &iov, 1) != 1)
-		return NULL;
-	return iov.iov_base;
+	return n > 0 ? wanted_place(vm, head, (size_t)n) : NULL;
+}
+
+/*
+ * The place was chosen by a first look at the head. If the bytes that were read in the end want
+ * another one, somebody changed the file meanwhile: the guest must not start among remains.
+ */
+static bool changed_meanwhile(const struct vm *vm, const struct kernel *kernel)
+{
+	return !kernel->ours &&
+	       wanted_place(vm, kernel->data, size_min(kernel->size, HEAD)) != kernel->data;
 }
 
 static int place_apart(const struct vm_file *file, struct kernel *kernel)
@@ -95,12 +112,12 @@ static int read_kernel(const struct vm *vm, struct kernel *kernel)
 
 	ssize_t n = pread_full(file->fd, kernel->data, kernel->size, 0);
 
-	if (n == (ssize_t)kernel->size)
+	if (n == (ssize_t)kernel->size && !changed_meanwhile(vm, kernel))
 		return 0;
 	if (n < 0)
 		diag_error("kernel %s: cannot read: %s", file->name, strerror((int)-n));
 	else
-		diag_error("kernel %s: it became shorter while it was read", file->name);
+		diag_error("kernel %s: it was changed while it was read", file->name);
 	release(kernel);
 	return VM_STATUS_NO_INPUT;
 }

@@ -32,6 +32,14 @@ bad 'initrd: a FIFO' 65 'initrd fifo: .*a FIFO' -k "$good" -i fifo
 bad 'disk: missing' 66 'disk none.img: .*No such file' -k "$good" -d none.img
 bad 'disk: a directory' 65 'disk dir: .*directory' -k "$good" -d dir
 bad 'log: in a missing folder' 66 'log nowhere/log: .*No such file' -k "$good" --log nowhere/log
+head -c 65536 /dev/zero | tr '\0' d >log-disk.img
+bad 'log: also a disk' 64 'log log-disk.img: this is also .* a disk' -k "$good" -d log-disk.img \
+	--log log-disk.img
+if [ "$(tr -d d <log-disk.img | wc -c) $(wc -c <log-disk.img)" = "0 65536" ]; then
+	ok 'log: also a disk: not emptied'
+else
+	not_ok 'log: also a disk: not emptied' 'its bytes are gone'
+fi
 bad 'log: a directory' 65 'log dir: .*directory' -k "$good" --log dir
 bad 'a name that steers terminals' 66 'kernel .x1b\[31m: ' -k $'\e[31m'
 
