@@ -10,6 +10,7 @@ rig_say() { printf 'rig: %s\n' "$*" >&2; }
 # Reads the description of an architecture and names the files made for it.
 rig_load() {
 	rig_arch=$1
+	rig_limit=110 # seconds that a test's boot of a guest may take in all
 	[ -f "tests/rig/$rig_arch.conf" ] || {
 		rig_say "there is no description tests/rig/$rig_arch.conf"
 		return 1

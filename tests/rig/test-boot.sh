@@ -38,7 +38,7 @@ check ro-serial is "$(cat /sys/block/vdb/serial)" rig-ro
 check ro-content is "$(head -c 17 /dev/vdb)" "read-only content"
 check ro-write sh -c '! dd if=/dev/zero of=/dev/vdb bs=4096 count=1 conv=fsync 2>/dev/null'
 
-yes fill | head -c 8388608 >/dev/vdc
+yes "$(printf '%01000d' 7)" | head -c 8388608 >/dev/vdc
 sync
 check discard blk discard /dev/vdc 0 4194304
 check zero blk zero /dev/vdc 4194304 2097152
@@ -62,6 +62,7 @@ l1_one() {
 	cat <<'L1'
 . /rig/lib
 cd /job
+limit=$(cat limit)
 for f in root.img ro.img scratch.img; do cp --sparse=always $f /tmp/ 2>/dev/null || cp $f /tmp/; done
 cd /tmp
 echo "BLOCKS-BEFORE 8192"
@@ -69,7 +70,7 @@ echo "BLOCKS-BEFORE 8192"
 	seen one RIG-READY
 	yes 0123456789 | head -c 20000
 	ended one
-} | vmm one 75 /job/hvrun --kernel /job/kernel --initrd /job/initrd --memory 256M --cpus 1 \
+} | vmm one "$limit" /job/hvrun --kernel /job/kernel --initrd /job/initrd --memory 256M --cpus 1 \
 	--disk root.img --disk ro.img,ro,serial=rig-ro --disk scratch.img --append quiet
 status=$?
 echo "BLOCKS-AFTER $(du -k scratch.img | cut -f1)"
@@ -83,6 +84,7 @@ run_one() {
 	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig" "$work/extra/bin"
 	guest_one >"$work/extra/rig/job"
 	l1_one >"$work/job/run"
+	echo $((rig_limit * 2 / 3)) >"$work/job/limit"
 	cp "$(rig_program blk)" "$work/extra/bin/blk" &&
 		rig_root_disk "$work/job/root.img" 24 "$work/extra" &&
 		cp "$(rig_hvrun)" "$work/job/hvrun" &&
@@ -90,7 +92,7 @@ run_one() {
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
 	{ printf 'read-only content'; head -c 65519 /dev/zero; } >"$work/job/ro.img"
 	truncate -s 8M "$work/job/scratch.img"
-	tests/rig/rig -a "$rig_arch" -t 110 -l "$work/log" -o "$work/out" "$work/job"
+	tests/rig/rig -a "$rig_arch" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	status=$?
 	log=$work/log
 
@@ -147,13 +149,14 @@ GUEST
 l1_two() {
 	cat <<'L1'
 . /rig/lib
+limit=$(cat /job/limit)
 cp /job/root.img /tmp/
 cd /tmp
 {
 	seen two RIG-READY
 	echo a line of input
 	ended two
-} | vmm two 75 /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img
+} | vmm two "$limit" /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img
 L1
 }
 
@@ -162,11 +165,12 @@ run_two() {
 	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig"
 	guest_two >"$work/extra/rig/job"
 	l1_two >"$work/job/run"
+	echo $((rig_limit * 2 / 3)) >"$work/job/limit"
 	rig_root_disk "$work/job/root.img" 16 "$work/extra" &&
 		cp "$(rig_hvrun)" "$work/job/hvrun" &&
 		cp "$(rig_guest_kernel)" "$work/job/kernel" &&
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
-	tests/rig/rig -a "$rig_arch" -n 2 -t 110 -l "$work/log" "$work/job"
+	tests/rig/rig -a "$rig_arch" -n 2 -t "$rig_limit" -l "$work/log" "$work/job"
 	status=$?
 	log=$work/log
 	is "$rig_arch-smp-reset-status" "$status" 0
