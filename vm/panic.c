@@ -18,7 +18,7 @@ static void judge_line(struct panic_watch *watch)
 	at += sizeof(mark) - 1;
 	if (strncmp(at, ": ", 2) == 0)
 		at += 2;
-	strcpy(watch->why, at); /* both have the same size */
+	memcpy(watch->why, at, strlen(at) + 1); /* both have the same size */
 	watch->seen = true;
 }
 
