@@ -9,7 +9,8 @@
 #include "base/checked.h"
 #include "base/diag.h"
 
-static const char pack_words[] = "unpack it first";
+/* gzip, zstd and zboot are unpacked before (vm/unpack.c). */
+static const char pack_words[] = "unpack it first (gzip and zstd need not be)";
 
 /* A file with @bytes at @offset is @what; kernels of an architecture name it, as arch_name does. */
 struct mark {
@@ -28,13 +29,12 @@ static const struct mark marks[] = {
 	{ 56, 4, "RSC\x05", "a riscv kernel", "riscv64", NULL },
 	{ 48, 5, "RISCV", "a riscv kernel", "riscv64", NULL },
 	{ 36, 4, "\x18\x28\x6f\x01", "a 32-bit arm kernel (zImage)", "arm", NULL },
-	{ 4, 4, "zimg", "a compressed EFI program (zboot)", NULL, pack_words },
-	{ 0, 2, "\x1f\x8b", "compressed by gzip", NULL, pack_words },
-	{ 0, 4, "\x28\xb5\x2f\xfd", "compressed by zstd", NULL, pack_words },
 	{ 0, 5, "\xfd\x37zXZ", "compressed by xz", NULL, pack_words },
 	{ 0, 3, "BZh", "compressed by bzip2", NULL, pack_words },
 	{ 0, 4, "\x04\x22\x4d\x18", "compressed by lz4", NULL, pack_words },
 	{ 0, 4, "\x02\x21\x4c\x18", "compressed by lz4", NULL, pack_words },
+	{ 0, 3, "\x5d\0\0", "compressed by lzma", NULL, pack_words },
+	{ 0, 4, "\x89LZO", "compressed by lzop", NULL, pack_words },
 	{ 0, 6, "070701", "a cpio archive (an initrd?)", NULL, NULL },
 	{ 0, 4, "\xd0\x0d\xfe\xed", "a device tree", NULL, NULL },
 	{ 0, 4, "\x27\x05\x19\x56", "a U-Boot image", NULL, NULL },

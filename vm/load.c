@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads the kernel, once, and has it, the initrd and the guest's tables put into its memory. */
+/* Reads the kernel, once, and has what is in it, the initrd and tables put into the guest's memory. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,11 +11,9 @@
 #include "base/io.h"
 #include "vm/cmdline.h"
 #include "vm/machine.h"
+#include "vm/unpack.h"
 
 enum { HEAD = 4096 }; /* bytes of a kernel that tell where it wants to lie */
-
-/* The largest kernel that is read; real ones have 10 to 100 MiB. */
-#define KERNEL_MAX (UINT64_C(1) << 30)
 
 /* A kernel file in memory: in the guest's RAM, or in a mapping of our own. */
 struct kernel {
@@ -30,11 +28,11 @@ static int judge_size(const struct vm_file *file)
 		diag_error("kernel %s: the file is empty", file->name);
 		return VM_STATUS_BAD_IMAGE;
 	}
-	if (file->size > KERNEL_MAX) {
+	if (file->size > UNPACK_MAX) {
 		diag_error("kernel %s: %" PRIu64
 			   " bytes are more than any kernel has (the limit is "
 			   "%" PRIu64 ")",
-			   file->name, file->size, KERNEL_MAX);
+			   file->name, file->size, UNPACK_MAX);
 		return VM_STATUS_BAD_IMAGE;
 	}
 	return 0;
@@ -96,6 +94,30 @@ static void release(struct kernel *kernel)
 		munmap(kernel->data, kernel->size);
 }
 
+static int load_status(int err)
+{
+	/* Not what it should be, or larger than the guest's memory. */
+	return err == -ENOEXEC || err == -ENOSPC ? VM_STATUS_BAD_IMAGE : VM_STATUS_SYSTEM;
+}
+
+/* A packed kernel gives way to what is in it; no other pays for that. */
+static int unpack_kernel(const struct vm *vm, struct kernel *kernel)
+{
+	struct unpacked plain;
+
+	if (!kernel->ours || !unpack_wanted(kernel->data, kernel->size))
+		return 0;
+
+	int r = unpack(vm->kernel.name, kernel->data, kernel->size, vm->config->memory, &plain);
+
+	release(kernel);
+	if (r < 0)
+		return load_status(r);
+	kernel->data = plain.data;
+	kernel->size = plain.size;
+	return 0;
+}
+
 /* The bytes that are judged later are the ones read here: all of them, once. */
 static int read_kernel(const struct vm *vm, struct kernel *kernel)
 {
@@ -122,12 +144,6 @@ static int read_kernel(const struct vm *vm, struct kernel *kernel)
 	return VM_STATUS_NO_INPUT;
 }
 
-static int load_status(int err)
-{
-	/* Not what it should be, or larger than the guest's memory. */
-	return err == -ENOEXEC || err == -ENOSPC ? VM_STATUS_BAD_IMAGE : VM_STATUS_SYSTEM;
-}
-
 /* The initrd goes straight to RAM: nobody parses it here. */
 int vm_load(struct vm *vm)
 {
@@ -150,6 +166,8 @@ int vm_load(struct vm *vm)
 
 	int status = read_kernel(vm, &kernel);
 
+	if (!status)
+		status = unpack_kernel(vm, &kernel);
 	if (status)
 		return status;
 	images.kernel = kernel.data;
