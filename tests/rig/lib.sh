@@ -10,6 +10,8 @@ rig_say() { printf 'rig: %s\n' "$*" >&2; }
 # Reads the description of an architecture and names the files made for it.
 rig_load() {
 	rig_arch=$1
+	rig_qemu_args_other='' # a second machine, where the first cannot show all
+	rig_smp=2 # CPUs of L1 for a guest with two
 	rig_limit=110 # seconds that a test's boot of a guest may take in all
 	[ -f "tests/rig/$rig_arch.conf" ] || {
 		rig_say "there is no description tests/rig/$rig_arch.conf"

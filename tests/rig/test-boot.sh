@@ -120,7 +120,7 @@ run_one() {
 	fi
 }
 
-# -- Two CPUs, the virtio console, a reset -------------------------------------------------------
+# -- Two CPUs, the virtio console, a reset; on the description's other machine, if it has one --
 
 guest_two() {
 	cat <<'GUEST'
@@ -170,7 +170,7 @@ run_two() {
 		cp "$(rig_hvrun)" "$work/job/hvrun" &&
 		cp "$(rig_guest_kernel)" "$work/job/kernel" &&
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
-	tests/rig/rig -a "$rig_arch" -n 2 -t "$rig_limit" -l "$work/log" "$work/job"
+	tests/rig/rig -a "$rig_arch" ${rig_qemu_args_other:+-x} -n "$rig_smp" -t "$rig_limit" -l "$work/log" "$work/job"
 	status=$?
 	log=$work/log
 	is "$rig_arch-smp-reset-status" "$status" 0
