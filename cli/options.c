@@ -346,7 +346,7 @@ static int apply_version(struct parser *parser, char *value)
 
 /* Every option there is, in the order of --help. At most 32 rows (parser.seen). */
 static const struct option table[] = {
-	{ 'k', false, "kernel", "FILE", "kernel to boot: bzImage, Image or ELF", apply_kernel },
+	{ 'k', false, "kernel", "FILE", "bzImage, Image or ELF; also gzip, zstd, EFI zboot", apply_kernel },
 	{ 'i', false, "initrd", "FILE", "initial ramdisk", apply_initrd },
 	{ 'a', true, "append", "STRING", "add to the kernel command line", apply_append },
 	{ 0, true, "append-only", NULL, "hvrun adds nothing to that line itself",
