@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "arch/arm64/layout.h"
@@ -37,8 +38,9 @@ const struct kvm_need arch_kvm_needs[] = {
 };
 
 const unsigned long arch_ioctls[] = {
-	KVM_CREATE_DEVICE,     KVM_SET_DEVICE_ATTR, KVM_ARM_PREFERRED_TARGET, KVM_ARM_VCPU_INIT,
-	KVM_ARM_VCPU_FINALIZE, KVM_GET_ONE_REG,	    KVM_SET_ONE_REG,	      0,
+	KVM_ENABLE_CAP,		  KVM_CREATE_DEVICE, KVM_SET_DEVICE_ATTR,
+	KVM_ARM_PREFERRED_TARGET, KVM_ARM_VCPU_INIT, KVM_ARM_VCPU_FINALIZE,
+	KVM_GET_ONE_REG,	  KVM_SET_ONE_REG,   0,
 };
 
 /* The type is the number of address bits: as few as the RAM needs, which makes short page tables. */
@@ -102,6 +104,17 @@ static int create_devices(struct arch *arch)
 	return r ? r : serial_attach(arch->serial, config->bus, BUS_MMIO, ARM64_SERIAL, 0);
 }
 
+/*
+ * Accesses that KVM cannot decode come to us as exits of their own (handled in vcpu.c). Without
+ * that, KVM_RUN would fail; a host that is too old for it does so.
+ */
+static void enable_no_syndrome_exits(const struct kvm *kvm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_ARM_NISV_TO_USER };
+
+	(void)ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &cap);
+}
+
 int arch_create(const struct arch_config *config, struct arch **out)
 {
 	struct arch *arch = calloc(1, sizeof(*arch));
@@ -113,6 +126,8 @@ int arch_create(const struct arch_config *config, struct arch **out)
 	arch->mpidr = calloc(config->cpus, sizeof(*arch->mpidr));
 	config->kvm->irq_line_base = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT |
 				     ARM64_FIRST_SPI;
+
+	enable_no_syndrome_exits(config->kvm);
 
 	int r = arch->mpidr ? arm64_gic_create(arch) : -ENOMEM;
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this folder share. */
+#ifndef GUESTS_ARM64_ARM64_H
+#define GUESTS_ARM64_ARM64_H
+
+#include "lib/types.h"
+
+#define read_sysreg(name)                                                   \
+	({                                                                  \
+		u64 v_;                                                     \
+		__asm__ volatile("mrs %0, " #name : "=r"(v_) : : "memory"); \
+		v_;                                                         \
+	})
+#define write_sysreg(name, value) \
+	__asm__ volatile("msr " #name ", %0\n\tisb" : : "r"((u64)(value)) : "memory")
+
+enum { MAX_CPUS = 64, STATUS_EXCEPTION = 120, STATUS_BAD_HOST = 121, STATUS_BAD_GUEST = 122 };
+
+/* Saved by the entries in start.S; only x0 to x30 are put back. */
+struct frame {
+	u64 x[31];
+	u64 kind; /* 0 to 15: which of the vector table's entries */
+};
+
+/* start.S calls these. */
+_Noreturn void plat_start(const u8 *tree);
+_Noreturn void plat_cpu_main(u32 cpu);
+void exception(struct frame *frame);
+void interrupt(void);
+
+/* fdt.c: the device tree, judged as far as we read it. */
+void fdt_init(const u8 *tree);
+/* Node number N whose name begins with PREFIX, anywhere; NULL when there is none. */
+const u8 *fdt_node(const char *prefix, u32 n);
+/* A property of that node itself; NULL when it has none. */
+const u8 *fdt_prop(const u8 *node, const char *name, u32 *len);
+u32 fdt_u32(const u8 *at);
+u64 fdt_u64(const u8 *at);
+
+/* gic.c: the distributor once, each processor's own part. */
+void gic_init(void);
+void gic_init_cpu(void);
+
+/* smp.c */
+u64 psci(u64 function, u64 a, u64 b, u64 c);
+
+#endif

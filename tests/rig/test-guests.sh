@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The bare-metal guests (guests/) of the architectures that this machine is not, all in one host in
+# the rig; tests/native runs this machine's own. Each run of a guest is reported by itself.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/rig/lib.sh
+. tests/rig/report.sh
+
+# NAME STATUS LINE|- GUEST [OPTIONS...]: how the run ends, and one line that the console has.
+cases() {
+	cat <<'CASES'
+hello 0 hello:_a_guest_of_hvrun hello -a one_two
+append-only 0 hello:_command_line:_just_this hello --append-only -a just_this
+status-7 7 - status -a status=7
+status-255 255 - status -a status=255
+status-other-cpu 17 - status -c 2 -a status=17_other
+reset 0 reset:_now reset
+crash 134 triple:_now triple
+badop 120 badop:_now badop
+mem 0 mem:_65536_KiB_in_1_regions mem
+timer 0 timer:_periodic timer
+irq 0 irq:_20_interrupts,_event_index irq
+smp-1 0 smp:_all_arrived,_counter_0 smp
+smp-2 0 smp:_all_arrived,_counter_200 smp -c 2
+smp-4 0 smp:_all_arrived,_counter_900 smp -c 4
+virtio-rng 0 - virtio-rng
+virtio-blk 0 virtio-blk:_id_SERIAL-4711,_2048_sectors,_indirect,_event_index virtio-blk -d disk,serial=SERIAL-4711
+virtio-blk-ro 0 - virtio-blk -d disk,ro -a ro
+virtio-console 0 virtio-console:_a_line virtio-console --console virtio
+faults 0 faults:_a_page_fault_is_taken faults
+faults-devices 0 - faults -d disk --console virtio
+hostile 0 hostile:_done hostile -d evil
+flip 0 flip:_done flip -c 2 -d evil -a rounds=50
+storm-1 0 - storm -d evil --console virtio -a seed=1
+storm-2 0 - storm -d evil --console virtio -a seed=2
+latency 0 - latency -a rounds=20
+CASES
+}
+
+l1_job() {
+	cat <<'L1'
+. /rig/lib
+cd /tmp
+truncate -s 1M disk
+truncate -s 64K evil
+underscores() { echo "$*" | tr _ ' '; }
+# A blank within an option of the list is written as _ there.
+while read -r name want line guest options; do
+	set --
+	for o in $options; do set -- "$@" "$(underscores "$o")"; done
+	echo "RIG-TIME $name $(cut -d" " -f1 /proc/uptime)"
+	vmm "$name" 60 /job/hvrun -k "/job/$guest.elf" -m 64M "$@" </dev/null >"/tmp/$name.log"
+	got=$vmm_status
+	tr -d '\r' <"/tmp/$name.out" >/tmp/lines
+	if [ "$got" != "$want" ]; then
+		echo "RIG-CHECK $name status $got, wanted $want: $(tail -n 3 "/tmp/$name.log" | tr '\n' '|')"
+	elif [ "$line" != - ] && ! grep -qxF -- "$(underscores "$line")" /tmp/lines; then
+		echo "RIG-CHECK $name no line \"$(underscores "$line")\": $(tail -n 3 /tmp/lines | tr '\n' '|')"
+	else
+		echo "RIG-CHECK $name ok"
+	fi
+done </job/cases
+grep '^latency:' /tmp/latency.out
+word=$(dd if=disk bs=512 skip=8 count=1 2>/dev/null | head -c 32)
+[ "$word" = hvrun-guest-datahvrun-guest-data ] && echo "RIG-CHECK virtio-blk-file ok" ||
+	echo "RIG-CHECK virtio-blk-file sector 8 of the file is not what the guest wrote"
+[ -z "$(tr -d '\0' <evil)" ] && echo "RIG-CHECK hostile-file ok" ||
+	echo "RIG-CHECK hostile-file the disk changed, and no attack was a write"
+grep -q 'cannot be emulated' /tmp/crash.err && echo "RIG-CHECK crash-said ok" ||
+	echo "RIG-CHECK crash-said $(head -n 1 /tmp/crash.err)"
+true
+L1
+}
+
+run_guests() {
+	work=$rig_dir/guests
+	rm -rf "$work" && mkdir -p "$work/job"
+	make -s guests ARCH="$rig_arch" >"$work/make.log" 2>&1 || {
+		not_ok "$rig_arch-guests-build" "$(tail -n 1 "$work/make.log")"
+		return 0
+	}
+	hvrun=$(rig_hvrun) || return 1
+	cases >"$work/job/cases"
+	l1_job >"$work/job/run"
+	for guest in $(cases | awk '{ print $4 }' | sort -u); do
+		cp "out/guests/$rig_arch/$guest.elf" "$work/job/" || return 1
+	done
+	cp "$hvrun" "$work/job/hvrun"
+	tests/rig/rig -a "$rig_arch" -n 2 -t $((rig_limit * 2)) -l "$work/log" "$work/job"
+	status=$?
+	log=$work/log
+	is "$rig_arch-guests-status" "$status" 0
+	from_guest_prefix=guest-
+	# shellcheck disable=SC2046
+	from_guest $(cases | awk '{ print $1 }') virtio-blk-file hostile-file
+	[ "$rig_arch" != arm64 ] || from_guest crash-said
+	from_guest_prefix=
+	sed -n 's/^latency:/# &/p' "$log"
+}
+
+native=$(make -s print-arch)
+for conf in tests/rig/*.conf; do
+	arch=$(basename "$conf" .conf)
+	[ "$arch" != "$native" ] && [ -d "guests/$arch" ] || continue
+	[ -z "${RIG_ARCHS:-}" ] || case " $RIG_ARCHS " in *" $arch "*) ;; *) continue ;; esac
+	rig_load "$arch"
+	why=$(rig_missing)
+	if [ -n "$why" ]; then
+		skip "$arch-guests" "$why"
+		continue
+	fi
+	run_guests || not_ok "$arch-guests-prepare" "a part for the run could not be made"
+done
+finish
