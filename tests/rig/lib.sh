@@ -96,11 +96,20 @@ rig_fresh() {
 	return 0
 }
 
+# Two runs at once make the files that they share one after the other.
+rig_lock() {
+	command -v flock >/dev/null || return 0
+	exec 8>"$rig_dir/lock"
+	flock 8
+}
+rig_unlock() { exec 8>&-; }
+
 # L1's initramfs: busybox, the modules of KVM and of the out disk, tests/rig/l1-init.
 rig_base() {
 	rig_base_out=$rig_dir/base.cpio
 	rig_b_tree=$(rig_package "$rig_kernel_package") || return 1
 	rig_b_box=$(rig_busybox) || return 1
+	rig_lock
 	if ! rig_fresh "$rig_base_out" tests/rig/l1-init tests/rig/l1-lib "tests/rig/$rig_arch.conf" \
 		tests/rig/lib.sh "$rig_b_tree" "$rig_b_box"; then
 		rig_t=$rig_dir/base
@@ -118,6 +127,7 @@ rig_base() {
 		rig_copy_modules "$rig_b_tree" "$rig_t/rig/outdisk" $rig_out_modules || return 1
 		tools/pack-cpio "$rig_t" "$rig_base_out"
 	fi
+	rig_unlock
 	echo "$rig_base_out"
 }
 
@@ -128,6 +138,7 @@ rig_guest_initrd() {
 	[ $# -eq 0 ] || shift
 	rig_g_tree=$(rig_package "$rig_guest_kernel_package") || return 1
 	rig_g_box=$(rig_busybox) || return 1
+	rig_lock
 	if ! rig_fresh "$rig_gi_out" tests/rig/l2-init "tests/rig/$rig_arch.conf" tests/rig/lib.sh \
 		"$rig_g_tree" "$rig_g_box"; then
 		rig_t=$rig_dir/guest
@@ -140,6 +151,7 @@ rig_guest_initrd() {
 		rig_copy_modules "$rig_g_tree" "$rig_t/modules" $rig_guest_modules "$@" || return 1
 		tools/pack-cpio "$rig_t" "$rig_gi_out"
 	fi
+	rig_unlock
 	echo "$rig_gi_out"
 }
 

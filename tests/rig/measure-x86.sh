@@ -20,8 +20,9 @@ parts=${MEASURE:-first boot count block}
 why=$(rig_missing)
 [ -z "$why" ] || { rig_say "$why"; exit 69; }
 
-work=$rig_dir/measure
-rm -rf "$work"
+work=$(mktemp -d "$rig_dir/measure.XXXXXX")
+log=$rig_dir/measure.log
+trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/job" "$work/extra/rig" "$work/extra/bin"
 cp "$(rig_guest_kernel)" "$work/job/kernel"
 cp "$(rig_guest_initrd measure virtio_pci)" "$work/job/initrd"
@@ -97,8 +98,9 @@ L1
 } >"$work/job/run"
 
 tests/rig/rig -i -a x86 -m 2048 -t "${MEASURE_LIMIT:-900}" -l "$work/log" "$work/job" ||
-	{ rig_say "the run failed, see $work/log"; exit 1; }
-sed -n '/ err: /p; /could not/p' "$work/log" >&2
+	{ cp "$work/log" "$log"; rig_say "the run failed, see $log"; exit 1; }
+cp "$work/log" "$log"
+sed -n '/ err: /p; /could not/p' "$log" >&2
 
 # -- The table ---------------------------------------------------------------------------------
 
@@ -172,4 +174,4 @@ END {
 		delete kind[best]
 	}
 	printf "| all |"; for (i = 1; i <= n; i++) printf " %d |", total[name[i]]; printf "\n"
-}' "$work/log"
+}' "$log"
