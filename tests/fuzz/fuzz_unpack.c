@@ -89,7 +89,7 @@ static bool unpack_any(const struct bytes *b, struct unpacked *out)
 
 	if (!unpack_wanted(b->data, b->len))
 		return false;
-	exact = malloc(b->len); /* of its own size, for the sanitizer */
+	exact = malloc(b->len ? b->len : 1); /* of its own size, for the sanitizer */
 	require(exact != NULL);
 	memcpy(exact, b->data, b->len);
 	r = unpack("fuzz", exact, b->len, RAM, out);
