@@ -106,6 +106,8 @@ static const struct exit_kind exit_kinds[] = {
 	[KVM_EXIT_NMI] = { "NMI", handle_nothing, NULL },
 	[KVM_EXIT_INTERNAL_ERROR] = { "INTERNAL_ERROR", handle_internal_error, NULL },
 	[KVM_EXIT_SYSTEM_EVENT] = { "SYSTEM_EVENT", handle_system_event, NULL },
+	[KVM_EXIT_RISCV_SBI] = { "RISCV_SBI", NULL, "a firmware call of another architecture" },
+	[KVM_EXIT_RISCV_CSR] = { "RISCV_CSR", NULL, "a register of another architecture" },
 };
 
 const char *vcpu_exit_name(uint32_t reason)

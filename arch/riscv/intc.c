@@ -132,10 +132,24 @@ void riscv_irq_level(struct arch *arch, unsigned gsi, struct irq_line *line)
 		kvm_irq_level(arch->config.kvm, gsi, line);
 }
 
+/*
+ * Down, then up: whatever other threads do meanwhile, the line rises once after we began, so after
+ * the device wrote what the interrupt tells of.
+ */
+static void pulse_aplic(struct irq_line *line)
+{
+	irq_set(line, false);
+	irq_set(line, true);
+}
+
+/*
+ * Not by irqfd: KVM (Linux 6.12, kvm_arch_set_irq_inatomic) raises an APLIC's line for it and never
+ * lowers it again, so a guest would see the first edge only.
+ */
 int arch_irq_edge(struct arch *arch, unsigned gsi, struct irq_line *line)
 {
+	riscv_irq_level(arch, gsi, line);
 	if (!arch->plic)
-		return kvm_irq_edge(arch->config.kvm, gsi, line);
-	plic_line(arch->plic, gsi, line);
+		line->pulse = pulse_aplic;
 	return 0;
 }

@@ -12,7 +12,7 @@
  *	0x80000000  RAM, without a gap
  *
  * A gsi here is the number of a source at the PLIC or APLIC: what a device tree says, and, with AIA,
- * what KVM_IRQFD takes with KVM's default routing.
+ * what KVM_IRQ_LINE takes with KVM's default routing.
  */
 #ifndef ARCH_RISCV_LAYOUT_H
 #define ARCH_RISCV_LAYOUT_H

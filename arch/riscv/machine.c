@@ -28,7 +28,6 @@ const struct kvm_need arch_kvm_needs[] = {
 	{ KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG", "registers one by one", true },
 	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "AIA in the kernel; without it, a PLIC in hvrun",
 	  false },
-	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "interrupts by eventfd, with AIA", false },
 	{ KVM_CAP_VM_GPA_BITS, "KVM_CAP_VM_GPA_BITS", "how much memory a guest can address",
 	  false },
 	{ 0, NULL, NULL, false },
