@@ -37,7 +37,8 @@ OBJS := $(SRCS:%.c=$(OUT)/obj/%.o)
 LIBS_OWN := $(sort $(foreach s,$(SRCS),$(OUT)/lib/$(subst /,-,$(patsubst %/,%,$(dir $(s)))).a))
 
 # Tests and fuzzers of one architecture's code lie in a folder of its name.
-UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c tests/unit/$(ARCH)/test_*.c))
+UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c tests/unit/$(ARCH)/test_*.c \
+	$(if $(DT_DIR),tests/unit/dt/test_*.c)))
 UNIT_BINS := $(patsubst %.c,$(OUT)/unit/%,$(notdir $(UNIT_SRCS)))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/$(ARCH)/fuzz_*.c))
 FUZZ_NAMES := $(patsubst fuzz_%.c,%,$(notdir $(FUZZ_SRCS)))
@@ -121,6 +122,10 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 	$(LINK_UNIT)
 
 $(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+	@mkdir -p $(@D)
+	$(LINK_UNIT)
+
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/dt/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
