@@ -10,11 +10,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -37,6 +39,7 @@ struct raw_disk {
 	atomic_bool no_nowait_write;
 	atomic_int flush_error; /* errno of the first flush that failed; it fails for ever */
 	bool direct;
+	bool in_memory; /* the file lies in the page cache and nowhere else: nothing ever waits */
 	struct lock bounce_lock;
 	uint8_t *bounce PT_GUARDED_BY(&bounce_lock); /* BOUNCE_SIZE bytes if direct, else NULL */
 };
@@ -148,7 +151,11 @@ static int raw_transfer(struct raw_disk *raw, bool write, struct iovec *iov, uns
 
 	if (flags & DISK_NOWAIT) {
 		/* A direct transfer waits for the medium by nature, and a durable one too. */
-		if (raw->direct || rwf)
+		if (raw->direct)
+			return -EAGAIN;
+		if (raw->in_memory)
+			return transfer(raw->disk.fd, write, iov, n, off, rwf);
+		if (rwf)
 			return -EAGAIN;
 		return transfer_nowait(raw->disk.fd, write, iov, n, off, rwf,
 				       write ? &raw->no_nowait_write : &raw->no_nowait_read);
@@ -372,6 +379,14 @@ static int make_direct(struct raw_disk *raw)
 	return 0;
 }
 
+/* Such file systems have no RWF_NOWAIT (before Linux 6.6), and no need of it. */
+static bool lies_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 int disk_open_raw(int fd, const char *name, bool readonly, bool direct, struct disk **out)
 {
 	struct raw_disk *raw = calloc(1, sizeof(*raw));
@@ -386,6 +401,7 @@ int disk_open_raw(int fd, const char *name, bool readonly, bool direct, struct d
 	raw->disk.name = name;
 	raw->disk.readonly = readonly;
 	raw->disk.fd = fd;
+	raw->in_memory = lies_in_memory(fd);
 	lock_init(&raw->bounce_lock, LOCK_RANK_DISK, "bounce buffer");
 	err = find_size(raw);
 	if (err == 0)

@@ -38,6 +38,7 @@ static const struct allowed_call allowed_calls[] = {
 	{ "fdatasync", "a guest's flush" },
 	{ "fallocate", "discard and write-zeroes" },
 	{ "fstat", "size and kind of an opened file" },
+	{ "fstatfs", "whether a disk's file lies in memory" },
 	{ "newfstatat", "the same, as glibc asks it" },
 	{ "lseek", "size of a block device" },
 	{ "close", "the end" },
