@@ -125,8 +125,9 @@ int arch_load(struct arch *arch, const struct arch_images *images);
 /* Registers of @vcpu as its kernel expects them; the first vCPU starts, the others wait. */
 int arch_vcpu_setup(struct arch *arch, struct vcpu *vcpu);
 
-/* struct vcpu_env's arch_exit and arch_dump. The vCPU's thread. */
+/* struct vcpu_env's arch_exit, arch_run_words and arch_dump. The vCPU's thread. */
 int arch_vcpu_exit(struct vcpu *vcpu);
+const char *arch_vcpu_run_words(int err);
 void arch_vcpu_dump(struct vcpu *vcpu);
 
 #endif

@@ -62,14 +62,18 @@ enum vcpu_next vcpu_tell_end(struct vcpu *vcpu, enum vcpu_end why)
 /* KVM_RUN itself failed with @err: say it, with what can be known. */
 static enum vcpu_next run_failed(struct vcpu *vcpu, int err)
 {
-	if (err == EFAULT)
+	const char *words = vcpu->env->arch_run_words(err);
+
+	if (words)
+		diag_error("vcpu %u: %s", vcpu->index, words);
+	else if (err == EFAULT)
 		diag_error("vcpu %u: the guest ran into memory that the host cannot give "
 			   "(out of memory, or a mapping is gone)",
 			   vcpu->index);
 	else
 		diag_error("vcpu %u: KVM cannot run it: %s", vcpu->index, strerror(err));
 	vcpu->env->arch_dump(vcpu);
-	return vcpu_tell_end(vcpu, VCPU_END_HOST);
+	return vcpu_tell_end(vcpu, words ? VCPU_END_CRASH : VCPU_END_HOST);
 }
 
 static enum vcpu_next run_once(struct vcpu *vcpu)

@@ -40,10 +40,12 @@ struct vcpu_env {
 	const struct bus *bus;
 	const struct guest_mem *mem;
 
-	/* The board, for the two calls that follow; nothing below arch/ looks into it. */
+	/* The board, for the calls that follow; nothing below arch/ looks into it. */
 	struct arch *arch;
 	/* Exits that cpu/exits.c does not know: VCPU_AGAIN or VCPU_STOP, or -ENOSYS. */
 	int (*arch_exit)(struct vcpu *vcpu);
+	/* The words for errno @err of KVM_RUN if that is the guest's own doing, else NULL. */
+	const char *(*arch_run_words)(int err);
 	/* Registers and instruction bytes as lines on standard error. */
 	void (*arch_dump)(struct vcpu *vcpu);
 	/* Any vCPU thread: the machine is over. May be called by several. */

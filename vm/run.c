@@ -107,6 +107,7 @@ int vm_create_vcpus(struct vm *vm)
 		.mem = vm->mem,
 		.arch = vm->arch,
 		.arch_exit = arch_vcpu_exit,
+		.arch_run_words = arch_vcpu_run_words,
 		.arch_dump = arch_vcpu_dump,
 		.ended = vcpu_ended,
 		.entering = vcpu_entering,

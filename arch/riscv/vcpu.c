@@ -91,3 +91,19 @@ int arch_vcpu_exit(struct vcpu *vcpu)
 		return -ENOSYS;
 	}
 }
+
+/* Linux, arch/riscv/kvm/vcpu_insn.c and vcpu_exit.c: what KVM does not emulate, it refuses so. */
+const char *arch_vcpu_run_words(int err)
+{
+	switch (err) {
+	case EIO:
+		return "the guest reached a place where no memory is by an access that is not "
+		       "aligned to its size, which cannot be emulated: a stray pointer, or a "
+		       "device's register used as if it were memory";
+	case EOPNOTSUPP:
+		return "the guest jumped to a place where no memory is, or reached one by an "
+		       "instruction that cannot be emulated";
+	default:
+		return NULL;
+	}
+}
