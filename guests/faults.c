@@ -23,6 +23,12 @@ static void read_nothing(uptr address)
 	}
 }
 
+/* The largest size, up to 8, that OFFSET is a multiple of. */
+static u32 aligned_to(u32 offset)
+{
+	return offset & 7 ? offset & -offset : 8;
+}
+
 /* Every size at every offset in and around a window: any value will do, but an answer must come. */
 static void odd_sizes(uptr base)
 {
@@ -33,17 +39,20 @@ static void odd_sizes(uptr base)
 
 	for (u32 i = 0; i < ARRAY_SIZE(offsets); i++) {
 		uptr at = base + offsets[i];
+		u32 most = plat_odd_accesses() ? 8 : aligned_to(offsets[i]);
 		u64 value;
 
-		for (u32 size = 1; size <= 8; size *= 2)
+		for (u32 size = 1; size <= most; size *= 2)
 			plat_probe_read(at, size, &value);
 		if (offsets[i] == 0x0fd || offsets[i] == 0x035)
 			continue;
 		*(volatile u8 *)at = 0xff;
-		*(volatile u16 *)at = 0xffff;
-		if (offsets[i] & 3)
+		if (most >= 2)
+			*(volatile u16 *)at = 0xffff;
+		if (most >= 4 && offsets[i] & 3)
 			*(volatile u32 *)at = 0xffffffff;
-		*(volatile u64 *)at = ~0ULL;
+		if (most >= 8)
+			*(volatile u64 *)at = ~0ULL;
 	}
 }
 

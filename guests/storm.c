@@ -63,9 +63,13 @@ static void access(uptr window)
 				     VM_GENERATION, VM_CONFIG,	      0xb0,	    0xc0 };
 	u32 offset = roll(8) ? known[roll(ARRAY_SIZE(known))] : roll(0x1000 - 7);
 	u64 value = pick_value(offset);
-	uptr at = window + offset;
+	u32 kind = roll(12);
+	uptr at;
 
-	switch (roll(12)) {
+	if (!plat_odd_accesses())
+		offset &= kind == 2 || kind == 3 ? ~7U : ~3U;
+	at = window + offset;
+	switch (kind) {
 	case 0:
 		*(volatile u8 *)at = (u8)value;
 		break;

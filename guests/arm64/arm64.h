@@ -3,6 +3,7 @@
 #ifndef GUESTS_ARM64_ARM64_H
 #define GUESTS_ARM64_ARM64_H
 
+#include "lib/fdt.h"
 #include "lib/types.h"
 
 #define read_sysreg(name)                                                   \
@@ -27,15 +28,6 @@ _Noreturn void plat_start(const u8 *tree);
 _Noreturn void plat_cpu_main(u32 cpu);
 void exception(struct frame *frame);
 void interrupt(void);
-
-/* fdt.c: the device tree, judged as far as we read it. */
-void fdt_init(const u8 *tree);
-/* Node number N whose name begins with PREFIX, anywhere; NULL when there is none. */
-const u8 *fdt_node(const char *prefix, u32 n);
-/* A property of that node itself; NULL when it has none. */
-const u8 *fdt_prop(const u8 *node, const char *name, u32 *len);
-u32 fdt_u32(const u8 *at);
-u64 fdt_u64(const u8 *at);
 
 /* gic.c: the distributor once, each processor's own part. */
 void gic_init(void);

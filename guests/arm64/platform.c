@@ -94,6 +94,11 @@ bool plat_probe_read(uptr address, u32 size, u64 *value)
 	return x1;
 }
 
+bool plat_odd_accesses(void)
+{
+	return true;
+}
+
 void plat_putc(char c)
 {
 	if (!serial)

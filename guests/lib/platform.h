@@ -63,6 +63,9 @@ void plat_timer_stop(void);
  */
 bool plat_probe_read(uptr address, u32 size, u64 *value);
 
+/* Whether a device may be reached by an access that is not aligned to its size. */
+bool plat_odd_accesses(void);
+
 /* Quick copies: one instruction each where the processor has such. */
 void plat_fill(void *to, u8 byte, uptr size);
 void plat_copy(void *to, const void *from, uptr size);

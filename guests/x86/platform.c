@@ -40,6 +40,11 @@ _Noreturn void plat_start(const u8 *params)
 	plat_exit(guest_main());
 }
 
+bool plat_odd_accesses(void)
+{
+	return true;
+}
+
 void plat_putc(char c)
 {
 	while (!(in8(PORT_COM1 + 5) & 0x20))

@@ -68,6 +68,12 @@ word=$(dd if=disk bs=512 skip=8 count=1 2>/dev/null | head -c 32)
 	echo "RIG-CHECK hostile-file the disk changed, and no attack was a write"
 grep -q 'cannot be emulated' /tmp/crash.err && echo "RIG-CHECK crash-said ok" ||
 	echo "RIG-CHECK crash-said $(head -n 1 /tmp/crash.err)"
+mkdir -p /out
+for n in 1 4; do
+	vmm "dtb-$n" 60 /job/hvrun -k /job/hello.elf -m 64M -c $n --dump-dtb /out/$n.dtb -d disk \
+		-i /job/cases --console virtio -a words </dev/null >/tmp/dtb.log ||
+		cat /tmp/dtb.log
+done
 true
 L1
 }
@@ -80,22 +86,37 @@ run_guests() {
 		return 0
 	}
 	hvrun=$(rig_hvrun) || return 1
-	cases >"$work/job/cases"
+	# Where KVM on riscv finds no instruction it gives up; elsewhere the guest takes an exception.
+	case $rig_arch in riscv) badop=134 ;; *) badop=120 ;; esac
+	cases | sed "s/^badop 120 /badop $badop /" >"$work/job/cases"
 	l1_job >"$work/job/run"
 	for guest in $(cases | awk '{ print $4 }' | sort -u); do
 		cp "out/guests/$rig_arch/$guest.elf" "$work/job/" || return 1
 	done
 	cp "$hvrun" "$work/job/hvrun"
-	tests/rig/rig -a "$rig_arch" -n 2 -t $((rig_limit * 2)) -l "$work/log" "$work/job"
+	tests/rig/rig -a "$rig_arch" -n 2 -t $((rig_limit * 2)) -l "$work/log" -o "$work/out" "$work/job"
 	status=$?
 	log=$work/log
 	is "$rig_arch-guests-status" "$status" 0
 	from_guest_prefix=guest-
 	# shellcheck disable=SC2046
 	from_guest $(cases | awk '{ print $1 }') virtio-blk-file hostile-file
-	[ "$rig_arch" != arm64 ] || from_guest crash-said
+	[ "$rig_arch" = x86 ] || from_guest crash-said
 	from_guest_prefix=
+	check_tree 1
+	check_tree 4
 	sed -n 's/^latency:/# &/p' "$log"
+}
+
+# dtc reads the tree that hvrun wrote, without a warning, and finds in it what the guest was given.
+check_tree() {
+	if ! dtc -I dtb -O dts -o "$work/$1.dts" "$work/out/$1.dtb" 2>"$work/dtc" || [ -s "$work/dtc" ]; then
+		not_ok "$rig_arch-dtc-$1" "$(head -n 3 "$work/dtc" | tr '\n' '|')"
+		return
+	fi
+	is "$rig_arch-dtc-$1" \
+		"$(grep -c '^		cpu@' "$work/$1.dts") cpus, $(grep -c virtio_mmio@ "$work/$1.dts") windows" \
+		"$1 cpus, 3 windows"
 }
 
 native=$(make -s print-arch)

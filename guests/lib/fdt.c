@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The device tree that the host made, read in place (Devicetree Specification 0.4, chapter 5). */
-#include "arm64/arm64.h"
+#include "lib/fdt.h"
 #include "lib/platform.h"
 #include "lib/print.h"
 #include "lib/string.h"
 
 enum { BEGIN_NODE = 1, END_NODE = 2, PROP = 3, NOP = 4, MAGIC = 0xd00dfeed };
+enum { STATUS_BAD_HOST = 121 };
 
 static const u8 *structs, *strings;
 
