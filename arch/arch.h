@@ -24,6 +24,9 @@
 /* "x86-64", "arm64", "riscv64": for messages. */
 extern const char arch_name[];
 
+/* The board is described by a device tree (--dump-dtb); else by ACPI. */
+extern const bool arch_has_tree;
+
 /* The capabilities of KVM that only this architecture needs; ended by an entry without name. */
 extern const struct kvm_need arch_kvm_needs[];
 
@@ -114,6 +117,8 @@ struct arch_images {
 	int initrd_fd; /* -1: none */
 	uint64_t initrd_size;
 	const char *initrd_name;
+	int tree_fd; /* a copy of the device tree goes there; -1: none */
+	const char *tree_name;
 	const char *cmdline;   /* virtio_mmio.device= words are added here when @virtio_cmdline */
 	unsigned virtio_count; /* windows 0 .. count-1 hold devices */
 	bool virtio_cmdline;   /* tell the guest of them on its command line only */

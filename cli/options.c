@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "base/checked.h"
 
 struct parser;
@@ -73,6 +74,11 @@ static int apply_initrd(struct parser *parser, char *value)
 static int apply_log(struct parser *parser, char *value)
 {
 	return take_file(parser, &parser->options->config.log, value);
+}
+
+static int apply_dump_dtb(struct parser *parser, char *value)
+{
+	return take_file(parser, &parser->options->config.tree, value);
 }
 
 static int apply_append(struct parser *parser, char *value)
@@ -346,7 +352,8 @@ static int apply_version(struct parser *parser, char *value)
 
 /* Every option there is, in the order of --help. At most 32 rows (parser.seen). */
 static const struct option table[] = {
-	{ 'k', false, "kernel", "FILE", "bzImage, Image or ELF; also gzip, zstd, EFI zboot", apply_kernel },
+	{ 'k', false, "kernel", "FILE", "bzImage, Image or ELF; also gzip, zstd, EFI zboot",
+	  apply_kernel },
 	{ 'i', false, "initrd", "FILE", "initial ramdisk", apply_initrd },
 	{ 'a', true, "append", "STRING", "add to the kernel command line", apply_append },
 	{ 0, true, "append-only", NULL, "hvrun adds nothing to that line itself",
@@ -358,6 +365,7 @@ static const struct option table[] = {
 	{ 0, false, "console", "KIND", "serial (default), virtio or none", apply_console },
 	{ 0, false, "log", "FILE", "a copy of the guest's console", apply_log },
 	{ 0, false, "virtio", "HOW", "tell of devices by acpi (default) or cmdline", apply_virtio },
+	{ 0, false, "dump-dtb", "FILE", "a copy of the board's device tree", apply_dump_dtb },
 	{ 0, true, "io-uring", NULL, "disks by io_uring (a wider sandbox)", apply_io_uring },
 	{ 0, false, "sandbox", "STATE", "on (default) or off", apply_sandbox },
 	{ 'v', true, "verbose", NULL, "more on standard error", apply_verbose },
@@ -367,6 +375,12 @@ static const struct option table[] = {
 };
 
 _Static_assert(ARRAY_SIZE(table) <= 32, "struct parser has a bit for each option");
+
+/* Whether this hvrun has the option at all: not every board is described by a device tree. */
+static bool offered(const struct option *option)
+{
+	return arch_has_tree || option->apply != apply_dump_dtb;
+}
 
 /* Fewest single-letter changes that turn @a into @b, at most 64 letters each; else a large number. */
 static unsigned distance(const char *a, size_t a_len, const char *b)
@@ -400,7 +414,7 @@ static int unknown_option(struct parser *parser, const char *name, size_t len)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		unsigned d = distance(name, len, table[i].name);
 
-		if (d < best_distance) {
+		if (d < best_distance && offered(&table[i])) {
 			best_distance = d;
 			best = &table[i];
 		}
@@ -439,7 +453,8 @@ static int parse_long(struct parser *parser, char *word)
 	size_t len = equals ? (size_t)(equals - word) : strlen(word);
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		if (strlen(table[i].name) == len && memcmp(table[i].name, word, len) == 0)
+		if (offered(&table[i]) && strlen(table[i].name) == len &&
+		    memcmp(table[i].name, word, len) == 0)
 			return apply(parser, &table[i], equals ? equals + 1 : NULL);
 	}
 	return unknown_option(parser, word, len);
@@ -553,8 +568,10 @@ size_t options_help(char *buf, size_t size)
 	add(&text, "hvrun %s boots a virtual machine on KVM\n", HVRUN_VERSION);
 	add(&text, "  hvrun [run] -k KERNEL [options]   boot it\n");
 	add(&text, "  hvrun doctor                      what this host can run, and why not\n\n");
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		add_row(&text, &table[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (offered(&table[i]))
+			add_row(&text, &table[i]);
+	}
 	add(&text,
 	    "\nOn a terminal, Ctrl-A x leaves and Ctrl-A c asks for help. man hvrun has more.\n");
 	return text.used;

@@ -68,7 +68,8 @@ struct vm_config {
 	struct vm_disk_config disks[VM_MAX_DISKS];
 	size_t disk_count;
 	enum vm_console console;
-	const char *log; /* NULL: none */
+	const char *log;  /* NULL: none */
+	const char *tree; /* a copy of the device tree, NULL: none */
 	enum vm_sandbox sandbox;
 	enum vm_discovery discovery;
 	bool io_uring; /* disks by io_uring */

@@ -99,29 +99,31 @@ static bool same_file(int fd, const struct vm_file *file)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* The log is emptied only when it is known to be none of the machine's own files. */
-static int open_log(struct vm *vm)
+/*
+ * A file that we write, @what it is, in *@fd. It is emptied only when it is known to be none of the
+ * machine's own files.
+ */
+static int open_output(const struct vm *vm, const char *what, const char *name, int *fd)
 {
-	const char *name = vm->config->log;
 	bool taken;
 
 	if (!name)
 		return 0;
-	vm->log_fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
-	if (vm->log_fd < 0)
-		return open_failed("log", name, errno);
-	taken = same_file(vm->log_fd, &vm->kernel) || same_file(vm->log_fd, &vm->initrd);
+	*fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	if (*fd < 0)
+		return open_failed(what, name, errno);
+	taken = same_file(*fd, &vm->kernel) || same_file(*fd, &vm->initrd);
 	for (size_t i = 0; i < vm->config->disk_count; i++)
-		taken = taken || same_file(vm->log_fd, &vm->disks[i]);
+		taken = taken || same_file(*fd, &vm->disks[i]);
 	if (taken) {
-		diag_error("log %s: this is also the kernel, the initrd or a disk; the log would "
+		diag_error("%s %s: this is also the kernel, the initrd or a disk; the %s would "
 			   "overwrite it",
-			   name);
+			   what, name, what);
 		return VM_STATUS_USAGE;
 	}
-	/* EINVAL: a terminal, pipe or device as log has no length to cut. */
-	if (ftruncate(vm->log_fd, 0) < 0 && errno != EINVAL)
-		return open_failed("log", name, errno);
+	/* EINVAL: a terminal, pipe or device has no length to cut. */
+	if (ftruncate(*fd, 0) < 0 && errno != EINVAL)
+		return open_failed(what, name, errno);
 	return 0;
 }
 
@@ -134,7 +136,9 @@ int vm_open_files(struct vm *vm)
 	if (!status)
 		status = open_disks(vm);
 	if (!status)
-		status = open_log(vm);
+		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
+	if (!status)
+		status = open_output(vm, "device tree", vm->config->tree, &vm->tree_fd);
 	if (status)
 		return status;
 
@@ -159,4 +163,5 @@ void vm_close_files(struct vm *vm)
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disks); i++)
 		close_fd(&vm->disks[i].fd);
 	close_fd(&vm->log_fd);
+	close_fd(&vm->tree_fd);
 }

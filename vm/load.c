@@ -154,6 +154,8 @@ int vm_load(struct vm *vm)
 		.initrd_size = vm->initrd.fd >= 0 ? vm->initrd.size : 0,
 		.initrd_name = vm->initrd.name,
 		.cmdline = cmdline,
+		.tree_fd = vm->tree_fd,
+		.tree_name = vm->config->tree,
 		.virtio_count = vm->device_count,
 		.virtio_cmdline = vm->config->discovery == VM_DISCOVERY_CMDLINE,
 	};

@@ -58,6 +58,7 @@ struct vm {
 	struct vm_file initrd;
 	struct vm_file disks[VM_MAX_DISKS];
 	int log_fd;
+	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;
 
 	struct kvm kvm;

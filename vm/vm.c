@@ -255,6 +255,7 @@ int vm_run(const struct vm_config *config)
 		.kernel.fd = -1,
 		.initrd.fd = -1,
 		.log_fd = -1,
+		.tree_fd = -1,
 		.signal_fd = -1,
 		.kvm = { .sys_fd = -1, .vm_fd = -1 },
 	};

@@ -23,6 +23,7 @@ enum {
 };
 
 const char arch_name[] = "arm64";
+const bool arch_has_tree = true;
 const char arch_serial_console[] = "console=ttyS0";
 
 const struct kvm_need arch_kvm_needs[] = {

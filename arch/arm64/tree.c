@@ -178,11 +178,8 @@ int arm64_write_tree(struct arch *arch, const struct arch_images *images)
 		return -ENOMEM;
 
 	int size = build(arch, images, blob);
-	int r = size < 0 ? size
-			 : mem_write(arch->config.mem, gpa(arch->boot.tree), blob, (size_t)size);
+	int r = dt_deliver(arch->config.mem, arch->boot.tree, blob, size, images);
 
 	free(blob);
-	if (r < 0)
-		diag_error("the device tree does not fit in %d KiB", DT_TREE_MAX >> 10);
 	return r;
 }

@@ -2,8 +2,14 @@
 /* The nodes that every board described by a device tree has. */
 #include "arch/dt/board.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
+
+#include "arch/dt/image.h"
+#include "base/diag.h"
+#include "base/io.h"
 
 enum {
 	SEED_SIZE = 64,
@@ -12,11 +18,11 @@ enum {
 
 /*
  * chosen (Devicetree Specification 3.6; Linux, dt-bindings/chosen.txt). A host without entropy yet
- * must not make the guest wait: then there is no seed.
+ * must not make the guest wait: then there is no seed. Both are wiped by the kernel that reads them.
  */
 static void add_chosen(struct dt *dt, const struct dt_board *board)
 {
-	uint8_t seed[SEED_SIZE];
+	uint8_t seed[SEED_SIZE + sizeof(uint64_t)];
 
 	dt_node(dt, "chosen");
 	dt_string(dt, "bootargs", board->cmdline);
@@ -31,8 +37,10 @@ static void add_chosen(struct dt *dt, const struct dt_board *board)
 		dt_u64(dt, "linux,initrd-start", board->initrd);
 		dt_u64(dt, "linux,initrd-end", board->initrd + board->initrd_size);
 	}
-	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == (ssize_t)sizeof(seed))
-		dt_bytes(dt, "rng-seed", seed, sizeof(seed));
+	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == (ssize_t)sizeof(seed)) {
+		dt_bytes(dt, "rng-seed", seed, SEED_SIZE);
+		dt_bytes(dt, "kaslr-seed", seed + SEED_SIZE, sizeof(uint64_t));
+	}
 	dt_node_end(dt);
 }
 
@@ -95,4 +103,23 @@ void dt_board(struct dt *dt, const struct dt_board *board)
 		add_exit(dt, board->exit);
 	for (size_t i = 0; i < board->virtio_count; i++)
 		add_virtio(dt, board, &board->virtio[i]);
+}
+
+int dt_deliver(struct guest_mem *mem, uint64_t at, const void *blob, int size,
+	       const struct arch_images *images)
+{
+	if (size < 0) {
+		if (size == -ENOSPC)
+			diag_error("the device tree does not fit in %d KiB", DT_TREE_MAX >> 10);
+		return size;
+	}
+
+	int r = mem_write(mem, gpa(at), blob, (size_t)size);
+
+	if (r < 0 || images->tree_fd < 0)
+		return r;
+	r = write_full(images->tree_fd, blob, (size_t)size);
+	if (r < 0)
+		diag_error("device tree %s: cannot write: %s", images->tree_name, strerror(-r));
+	return r;
 }

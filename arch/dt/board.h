@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/arch.h"
 #include "arch/dt/tree.h"
 #include "mm/memory.h"
 
@@ -36,5 +37,13 @@ struct dt_board {
 
 /* Properties of the root node and the nodes above. @dt has just begun. */
 void dt_board(struct dt *dt, const struct dt_board *board);
+
+/*
+ * Puts a tree of @size bytes, as dt_finish counts them, to @at in the guest, and a copy into
+ * @images->tree_fd if there is one. A @size below 0 is an error and is handed through. 0 or -errno,
+ * said if it is about the tree.
+ */
+int dt_deliver(struct guest_mem *mem, uint64_t at, const void *blob, int size,
+	       const struct arch_images *images);
 
 #endif

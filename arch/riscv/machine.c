@@ -22,6 +22,7 @@ enum { ELF_MACHINE_RISCV = 243 };
 #define RISCV_IMAGE_MAGIC "RSC\x05"
 
 const char arch_name[] = "riscv64";
+const bool arch_has_tree = true;
 const char arch_serial_console[] = "console=ttyS0";
 
 const struct kvm_need arch_kvm_needs[] = {

@@ -21,6 +21,7 @@
 #define TSS_ADDR     UINT64_C(0xfffbd000)
 
 const char arch_name[] = "x86-64";
+const bool arch_has_tree = false;
 const char arch_serial_console[] = "console=ttyS0";
 
 const struct kvm_need arch_kvm_needs[] = {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "arch/arch.h"
 #include "base/checked.h"
 #include "cli/options.h"
 
@@ -287,6 +288,21 @@ static void test_values_of_words(void **state)
 	refuse("-k|x|--virtio|pci", "unknown value \"pci\"; it can be acpi or cmdline");
 }
 
+/* Only where there is a tree to dump. */
+static void test_dump_dtb(void **state)
+{
+	(void)state;
+	if (!arch_has_tree) {
+		refuse("-k|x|--dump-dtb|t", "unknown option --dump-dtb");
+		refuse("-k|x|--dump-dt|t", "unknown option --dump-dt; hvrun --help");
+		return;
+	}
+	accept("-k|x|--dump-dtb|t");
+	assert_string_equal(options.config.tree, "t");
+	refuse("-k|x|--dump-dtb|", "--dump-dtb: the file name is empty");
+	refuse("-k|x|--dump-dt|t", "did you mean --dump-dtb?");
+}
+
 static void test_refused_words(void **state)
 {
 	(void)state;
@@ -415,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_disks_in_order_and_bounded),
 		cmocka_unit_test(test_append_is_bounded),
 		cmocka_unit_test(test_values_of_words),
+		cmocka_unit_test(test_dump_dtb),
 		cmocka_unit_test(test_refused_words),
 		cmocka_unit_test(test_not_built_is_unknown),
 		cmocka_unit_test(test_suggestions),
