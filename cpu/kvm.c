@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "base/signals.h"
 
 const struct kvm_need kvm_common_needs[] = {
 	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY", "guest RAM in user memory", true },
@@ -90,73 +89,29 @@ int kvm_check(const struct kvm *kvm, const struct kvm_need *arch_needs)
 	return common && own ? 0 : -ENOTSUP;
 }
 
-/* KVM_CREATE_VM: the VM's descriptor or -errno. */
-static int create(const struct kvm *kvm, unsigned long type)
-{
-	int fd;
-
-	do
-		fd = ioctl(kvm->sys_fd, KVM_CREATE_VM, type);
-	while (fd < 0 && errno == EINTR);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Takes over what create() answered. */
-static int adopt(struct kvm *kvm, int created)
-{
-	int size;
-
-	if (created < 0) {
-		diag_error("/dev/kvm: cannot create a machine: %s", strerror(-created));
-		return created;
-	}
-	kvm->vm_fd = created;
-	size = ioctl(kvm->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (size < 0)
-		return -errno;
-	kvm->run_size = (size_t)size;
-	return 0;
-}
-
 int kvm_create_vm(struct kvm *kvm, unsigned long type)
 {
-	return adopt(kvm, create(kvm, type));
-}
+	int r;
 
-static void *creator_thread(void *arg)
-{
-	struct kvm *kvm = arg;
+	do
+		r = ioctl(kvm->sys_fd, KVM_CREATE_VM, type);
+	while (r < 0 && errno == EINTR);
+	if (r < 0) {
+		int err = -errno;
 
-	kvm->created = create(kvm, kvm->type);
-	return NULL;
-}
-
-void kvm_create_vm_start(struct kvm *kvm, unsigned long type)
-{
-	sigset_t set, old;
-
-	kvm->type = type;
-	signals_fill(&set);
-	pthread_sigmask(SIG_SETMASK, &set, &old);
-	kvm->creating = pthread_create(&kvm->creator, NULL, creator_thread, kvm) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	/* Without a thread it just takes its time. */
-	if (!kvm->creating)
-		kvm->created = create(kvm, type);
-}
-
-int kvm_create_vm_wait(struct kvm *kvm)
-{
-	if (kvm->creating)
-		pthread_join(kvm->creator, NULL);
-	kvm->creating = false;
-	return adopt(kvm, kvm->created);
+		diag_error("/dev/kvm: cannot create a machine: %s", strerror(-err));
+		return err;
+	}
+	kvm->vm_fd = r;
+	r = ioctl(kvm->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (r < 0)
+		return -errno;
+	kvm->run_size = (size_t)r;
+	return 0;
 }
 
 void kvm_close(struct kvm *kvm)
 {
-	if (kvm->creating)
-		(void)kvm_create_vm_wait(kvm);
 	if (kvm->vm_fd >= 0)
 		close(kvm->vm_fd);
 	if (kvm->sys_fd >= 0)

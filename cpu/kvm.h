@@ -7,7 +7,6 @@
 #define CPU_KVM_H
 
 #include <linux/kvm.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,11 +30,6 @@ struct kvm {
 	int vm_fd;	 /* -1 before kvm_create_vm */
 	size_t run_size; /* bytes to map of a vCPU's descriptor */
 	uint32_t next_slot;
-
-	pthread_t creator; /* runs KVM_CREATE_VM while @creating */
-	bool creating;
-	unsigned long type;
-	int created;		/* the VM's descriptor or -errno, from the creator */
 	uint32_t irq_line_base; /* what KVM_IRQ_LINE wants added to a gsi; arch_create sets it */
 };
 
@@ -56,15 +50,6 @@ int kvm_check(const struct kvm *kvm, const struct kvm_need *arch_needs);
 
 /* Creates the VM of machine type @type (0 is the default). 0 or -errno, said in words. */
 int kvm_create_vm(struct kvm *kvm, unsigned long type);
-
-/*
- * The same in two halves. The kernel sleeps for an RCU grace period when it makes a machine (11 ms
- * measured), so kvm_create_vm_start lets a thread of its own wait for that, and the caller does other
- * work before kvm_create_vm_wait. Between the two nothing else may be asked of @kvm; kvm_close waits
- * by itself. Same thread for both; the second returns what kvm_create_vm would.
- */
-void kvm_create_vm_start(struct kvm *kvm, unsigned long type);
-int kvm_create_vm_wait(struct kvm *kvm);
 
 /* Closes what is open. */
 void kvm_close(struct kvm *kvm);

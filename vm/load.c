@@ -15,6 +15,13 @@
 
 enum { HEAD = 4096 }; /* bytes of a kernel that tell where it wants to lie */
 
+/* A kernel file in memory: in the guest's RAM, or in a mapping of our own. */
+struct kernel {
+	uint8_t *data;
+	size_t size;
+	bool ours; /* to be unmapped */
+};
+
 static int judge_size(const struct vm_file *file)
 {
 	if (file->size == 0) {
@@ -59,13 +66,13 @@ static uint8_t *place_in_guest(const struct vm *vm)
  * The place was chosen by a first look at the head. If the bytes that were read in the end want
  * another one, somebody changed the file meanwhile: the guest must not start among remains.
  */
-static bool changed_meanwhile(const struct vm *vm, const struct vm_image *kernel)
+static bool changed_meanwhile(const struct vm *vm, const struct kernel *kernel)
 {
 	return !kernel->ours &&
 	       wanted_place(vm, kernel->data, size_min(kernel->size, HEAD)) != kernel->data;
 }
 
-static int place_apart(const struct vm_file *file, struct vm_image *kernel)
+static int place_apart(const struct vm_file *file, struct kernel *kernel)
 {
 	void *map = mmap(NULL, kernel->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
@@ -81,11 +88,10 @@ static int place_apart(const struct vm_file *file, struct vm_image *kernel)
 	return 0;
 }
 
-static void release(struct vm_image *kernel)
+static void release(struct kernel *kernel)
 {
 	if (kernel->ours)
 		munmap(kernel->data, kernel->size);
-	*kernel = (struct vm_image){ .data = NULL };
 }
 
 static int load_status(int err)
@@ -95,7 +101,7 @@ static int load_status(int err)
 }
 
 /* A packed kernel gives way to what is in it; no other pays for that. */
-static int unpack_kernel(const struct vm *vm, struct vm_image *kernel)
+static int unpack_kernel(const struct vm *vm, struct kernel *kernel)
 {
 	struct unpacked plain;
 
@@ -107,20 +113,20 @@ static int unpack_kernel(const struct vm *vm, struct vm_image *kernel)
 	release(kernel);
 	if (r < 0)
 		return load_status(r);
-	*kernel = (struct vm_image){ .data = plain.data, .size = plain.size, .ours = true };
+	kernel->data = plain.data;
+	kernel->size = plain.size;
 	return 0;
 }
 
 /* The bytes that are judged later are the ones read here: all of them, once. */
-int vm_read_kernel(struct vm *vm)
+static int read_kernel(const struct vm *vm, struct kernel *kernel)
 {
-	struct vm_image *kernel = &vm->image;
 	const struct vm_file *file = &vm->kernel;
 	int status = judge_size(file);
 
 	if (status)
 		return status;
-	*kernel = (struct vm_image){ .size = (size_t)file->size, .data = place_in_guest(vm) };
+	*kernel = (struct kernel){ .size = (size_t)file->size, .data = place_in_guest(vm) };
 	if (!kernel->data)
 		status = place_apart(file, kernel);
 	if (status)
@@ -153,26 +159,24 @@ int vm_load(struct vm *vm)
 		.virtio_count = vm->device_count,
 		.virtio_cmdline = vm->config->discovery == VM_DISCOVERY_CMDLINE,
 	};
+	struct kernel kernel;
 
 	if (vm_cmdline(vm->config, arch_serial_console, cmdline, sizeof(cmdline)) < 0) {
 		diag_error("command line: longer than %zu bytes", sizeof(cmdline) - 1);
 		return VM_STATUS_USAGE;
 	}
 
-	int status = unpack_kernel(vm, &vm->image);
+	int status = read_kernel(vm, &kernel);
 
+	if (!status)
+		status = unpack_kernel(vm, &kernel);
 	if (status)
 		return status;
-	images.kernel = vm->image.data;
-	images.kernel_size = vm->image.size;
+	images.kernel = kernel.data;
+	images.kernel_size = kernel.size;
 
 	int r = arch_load(vm->arch, &images);
 
-	vm_release_kernel(vm);
+	release(&kernel);
 	return r < 0 ? load_status(r) : 0;
-}
-
-void vm_release_kernel(struct vm *vm)
-{
-	release(&vm->image);
 }

@@ -44,13 +44,6 @@ struct vm_file {
 	uint64_t size; /* bytes, of regular files */
 };
 
-/* A kernel file in memory: in the guest's RAM, or in a mapping of our own. */
-struct vm_image {
-	uint8_t *data; /* NULL: not read yet, or released */
-	size_t size;
-	bool ours; /* to be unmapped */
-};
-
 /* A virtio device with its place on the board. */
 struct vm_device {
 	struct virtio_dev *dev;
@@ -63,7 +56,6 @@ struct vm {
 
 	struct vm_file kernel;
 	struct vm_file initrd;
-	struct vm_image image; /* of the kernel, from vm_read_kernel to vm_load */
 	struct vm_file disks[VM_MAX_DISKS];
 	int log_fd;
 	int tree_fd; /* for a copy of the device tree, -1: none */
@@ -95,17 +87,11 @@ int vm_open_files(struct vm *vm);
 bool vm_is_shortage(int err);
 void vm_close_files(struct vm *vm);
 
-/* vm/load.c: reads the whole kernel, once. 0, or an exit status with the reason said. */
-int vm_read_kernel(struct vm *vm);
-
 /*
- * Has the kernel that was read, the initrd and the guest's tables put into its memory. 0, or an exit
- * status with the reason said.
+ * vm/load.c: reads kernel and initrd, each once, and has them and the guest's tables put into its
+ * memory. 0, or an exit status with the reason said.
  */
 int vm_load(struct vm *vm);
-
-/* Forgets the kernel's bytes, if there are any. */
-void vm_release_kernel(struct vm *vm);
 
 /* vm/devices.c: the one list of virtio devices. 0, or an exit status with the reason said. */
 int vm_create_devices(struct vm *vm);

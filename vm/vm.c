@@ -76,8 +76,7 @@ static int create_memory(struct vm *vm)
 	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
-/* Begins what the kernel takes its time for; create_kvm() ends it. */
-static int start_kvm(struct vm *vm)
+static int create_kvm(struct vm *vm)
 {
 	if (kvm_check(&vm->kvm, arch_kvm_needs) < 0)
 		return VM_STATUS_NO_KVM;
@@ -87,14 +86,7 @@ static int start_kvm(struct vm *vm)
 
 	if (r < 0)
 		return VM_STATUS_SYSTEM;
-	kvm_create_vm_start(&vm->kvm, type);
-	return 0;
-}
-
-static int create_kvm(struct vm *vm)
-{
-	int r = kvm_create_vm_wait(&vm->kvm);
-
+	r = kvm_create_vm(&vm->kvm, type);
 	if (r < 0)
 		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
 
@@ -149,8 +141,7 @@ static int create_board(struct vm *vm)
 	return 0;
 }
 
-/* What needs no hypervisor, while the hypervisor makes a machine. */
-static int prepare(struct vm *vm)
+static int build(struct vm *vm)
 {
 	int r = bus_create(&vm->bus);
 
@@ -167,13 +158,8 @@ static int prepare(struct vm *vm)
 
 	int status = create_memory(vm);
 
-	return status ? status : start_kvm(vm);
-}
-
-static int build(struct vm *vm)
-{
-	int status = create_kvm(vm);
-
+	if (!status)
+		status = create_kvm(vm);
 	if (!status)
 		status = create_board(vm);
 	if (!status)
@@ -232,7 +218,6 @@ static void tear_down(struct vm *vm)
 	vm_destroy_vcpus(vm);
 	arch_destroy(vm->arch);
 	kvm_close(&vm->kvm);
-	vm_release_kernel(vm);
 	loop_destroy(vm->loop);
 	bus_destroy(vm->bus);
 	mem_destroy(vm->mem);
@@ -250,8 +235,7 @@ static int climb_the_stair(struct vm *vm)
 {
 	static const struct stair stair[] = {
 		{ vm_open_files, "files opened" }, { open_signals, "signals blocked" },
-		{ lock_the_door, "door locked" },  { prepare, "memory mapped" },
-		{ vm_read_kernel, "kernel read" }, { build, "machine built" },
+		{ lock_the_door, "door locked" },  { build, "machine built" },
 		{ vm_load, "kernel loaded" },	   { vm_run_vcpus, "machine ended" },
 	};
 	int status = 0;
