@@ -23,7 +23,7 @@ static void note(struct dt *dt, int r)
 
 void dt_begin(struct dt *dt, void *blob, size_t size)
 {
-	*dt = (struct dt){ .blob = blob, .size = size };
+	*dt = (struct dt){ .blob = blob, .size = size, .depth = 1 };
 	note(dt, fdt_create(blob, (int)size));
 	note(dt, fdt_finish_reservemap(blob));
 	note(dt, fdt_begin_node(blob, ""));
@@ -33,7 +33,11 @@ int dt_finish(struct dt *dt)
 {
 	note(dt, fdt_end_node(dt->blob));
 	note(dt, fdt_finish(dt->blob));
-	return dt->error ? -ENOSPC : (int)fdt_totalsize(dt->blob);
+	if (dt->depth != 1)
+		note(dt, -FDT_ERR_BADSTATE);
+	if (dt->error)
+		return dt->error == -FDT_ERR_BADSTATE ? -EINVAL : -ENOSPC;
+	return (int)fdt_totalsize(dt->blob);
 }
 
 void dt_node(struct dt *dt, const char *name, ...)
@@ -46,10 +50,16 @@ void dt_node(struct dt *dt, const char *name, ...)
 		note(dt, -FDT_ERR_NOSPACE);
 	va_end(args);
 	note(dt, fdt_begin_node(dt->blob, text));
+	dt->depth++;
 }
 
 void dt_node_end(struct dt *dt)
 {
+	if (dt->depth == 1) {
+		note(dt, -FDT_ERR_BADSTATE);
+		return;
+	}
+	dt->depth--;
 	note(dt, fdt_end_node(dt->blob));
 }
 

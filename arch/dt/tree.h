@@ -12,13 +12,17 @@
 struct dt {
 	void *blob; /* of the caller */
 	size_t size;
-	int error; /* of libfdt; 0 so far */
+	int error;	/* of libfdt; 0 so far */
+	unsigned depth; /* nodes that are open, the root included */
 };
 
 /* Begins a tree with its root node in @blob of @size bytes. */
 void dt_begin(struct dt *dt, void *blob, size_t size);
 
-/* Ends the root node and the tree. The bytes used, or -ENOSPC if anything did not fit. */
+/*
+ * Ends the root node and the tree. The bytes used; -ENOSPC if anything did not fit; -EINVAL if the
+ * caller opened and closed nodes that do not match.
+ */
 int dt_finish(struct dt *dt);
 
 /* A node, named as by printf ("memory@%llx"), until the matching dt_node_end. */
