@@ -55,51 +55,57 @@ case $vmms in *microvm*)
 esac
 
 # The job in L1: run_VMM NAME MODE CMDLINE [DISK] is one measured run.
-{
-	cat <<'L1'
+cat >"$work/job/lib" <<'L1'
 cp /job/* /tmp/ 2>/dev/null
 cd /tmp
 ./measure credit
 sleep 1
 run_hvrun() {
-	./measure "$1" "$2" 60 256 ./hvrun --kernel kernel --initrd initrd --memory 256M \
+	./measure "$1" "$2" 8 256 ./hvrun --kernel kernel --initrd initrd --memory 256M \
 		${4:+--disk "$4"} --append "$3" </dev/null 2>"/tmp/$1.err"
 }
 run_kvmtool() {
-	./measure "$1" "$2" 60 256 ./kvmtool run -k kernel -i initrd -m 256 -c 1 \
+	./measure "$1" "$2" 8 256 ./kvmtool run -k kernel -i initrd -m 256 -c 1 \
 		--network mode=none ${4:+-d "$4"} -p "console=ttyS0 $3" </dev/null 2>"/tmp/$1.err"
 }
 run_microvm() {
-	LD_LIBRARY_PATH=/job/microvm ./measure "$1" "$2" 60 256 /job/microvm/ld-linux-x86-64.so.2 \
+	LD_LIBRARY_PATH=/job/microvm ./measure "$1" "$2" 8 256 /job/microvm/ld-linux-x86-64.so.2 \
 		/job/microvm/qemu -L /job/microvm/fw -M microvm,x-option-roms=off,rtc=on \
 		-enable-kvm -cpu host -m 256 -smp 1 -nodefaults -no-user-config -nographic \
 		-no-reboot -serial stdio -kernel kernel -initrd initrd \
 		${4:+-drive "id=d,file=$4,format=raw,if=none,cache=writeback" -device virtio-blk-device,drive=d} \
 		-append "console=ttyS0 reboot=t $3" </dev/null 2>"/tmp/$1.err"
 }
-all() { # MODE SUFFIX CMDLINE [DISK]
-	for v in $vmms; do
-		echo "RIG-RUN $v-$2"
-		"run_$v" "$v-$2" "$1" "$3" "${4:-}"
-		grep -vE "Info: |guest reset" "/tmp/$v-$2.err" | head -n 3 | sed "s/^/$v-$2 err: /"
-	done
+one() { # VMM NAME MODE CMDLINE [DISK]: once to warm up, then measured
+	"run_$1" "$1-warm" first "$4"
+	"run_$1" "$1-$2" "$3" "$4" "${5:-}"
+	grep -vE "Info: |guest reset|KVM session ended" "/tmp/$1-$2.err" | head -n 3 | sed "s/^/$1-$2 err: /"
 }
 L1
-	echo "vmms='$vmms'"
-	case $parts in *first*)
-		echo 'all first warm rig.stop=reset; all first first rig.stop=reset' ;;
-	esac
-	case $parts in *boot*)
-		echo 'all time on rig.stop=reset; all time quiet "quiet rig.stop=reset"' ;;
-	esac
-	case $parts in *count*) echo 'all count count "quiet rig.stop=reset"' ;; esac
-	case $parts in *block*) echo 'all time block quiet root.img' ;; esac
-	echo 'exit 0'
-} >"$work/job/run"
 
-tests/rig/rig -i -a x86 -m 2048 -t "${MEASURE_LIMIT:-900}" -l "$work/log" "$work/job" ||
-	{ cp "$work/log" "$log"; rig_say "the run failed, see $log"; exit 1; }
-cp "$work/log" "$log"
+# Each run has an L1 of its own, so that no VMM's numbers depend on another's. L1 can stop for good
+# in software SVM under -icount (seen with each VMM, at a place that depends on every byte that
+# ran before): then once more with a little less memory, which moves everything.
+: >"$log"
+run() { # NAME MODE CMDLINE [DISK]
+	for v in $vmms; do
+		echo ". /job/lib; one $v $1 $2 '$3' ${4:-}; exit 0" >"$work/job/run"
+		for memory in 1536 1528 1520; do
+			tests/rig/rig -i -a x86 -m "$memory" -t "${MEASURE_LIMIT:-120}" -l "$work/log" "$work/job" && break
+			rig_say "$v $1: once more"
+		done
+		cat "$work/log" >>"$log"
+	done
+}
+for part in $parts; do
+	case $part in
+	first) run first first rig.stop=reset ;;
+	boot) run on time rig.stop=reset; run quiet time 'quiet rig.stop=reset' ;;
+	count) run count count 'quiet rig.stop=reset' ;;
+	block) run block time quiet root.img ;;
+	*) rig_say "no part '$part': first, boot, count, block"; exit 64 ;;
+	esac
+done
 sed -n '/ err: /p; /could not/p' "$log" >&2
 
 # -- The table ---------------------------------------------------------------------------------
