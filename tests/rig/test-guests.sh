@@ -68,6 +68,16 @@ word=$(dd if=disk bs=512 skip=8 count=1 2>/dev/null | head -c 32)
 	echo "RIG-CHECK hostile-file the disk changed, and no attack was a write"
 grep -q 'cannot be emulated' /tmp/crash.err && echo "RIG-CHECK crash-said ok" ||
 	echo "RIG-CHECK crash-said $(head -n 1 /tmp/crash.err)"
+# The beginnings of the other architectures' kernels are refused by name, with 65.
+for f in /job/foreign.*; do
+	kind=${f#/job/foreign.}
+	vmm "foreign-$kind" 20 /job/hvrun -k "$f" </dev/null >/dev/null
+	if [ "$vmm_status" = 65 ] && grep -q "this is $(cat "/job/named.$kind")" "/tmp/foreign-$kind.err"; then
+		echo "RIG-CHECK foreign-$kind ok"
+	else
+		echo "RIG-CHECK foreign-$kind status $vmm_status: $(head -n 1 "/tmp/foreign-$kind.err")"
+	fi
+done
 mkdir -p /out
 for n in 1 4; do
 	vmm "dtb-$n" 60 /job/hvrun -k /job/hello.elf -m 64M -c $n --dump-dtb /out/$n.dtb -d disk \
@@ -94,13 +104,25 @@ run_guests() {
 		cp "out/guests/$rig_arch/$guest.elf" "$work/job/" || return 1
 	done
 	cp "$hvrun" "$work/job/hvrun"
+	foreign=
+	for other in x86 arm64 riscv; do
+		[ "$other" != "$rig_arch" ] || continue
+		kernel=$(rig_load "$other" && rig_guest_kernel) && head -c 65536 "$kernel" >"$work/job/foreign.$other" ||
+			return 1
+		case $other in
+		x86) echo 'an x86 kernel (bzImage)' ;;
+		arm64) echo 'an arm64 kernel' ;;
+		riscv) echo 'a riscv kernel' ;;
+		esac >"$work/job/named.$other"
+		foreign="$foreign foreign-$other"
+	done
 	tests/rig/rig -a "$rig_arch" -n 2 -t $((rig_limit * 2)) -l "$work/log" -o "$work/out" "$work/job"
 	status=$?
 	log=$work/log
 	is "$rig_arch-guests-status" "$status" 0
 	from_guest_prefix=guest-
 	# shellcheck disable=SC2046
-	from_guest $(cases | awk '{ print $1 }') virtio-blk-file hostile-file
+	from_guest $(cases | awk '{ print $1 }') virtio-blk-file hostile-file $foreign
 	[ "$rig_arch" = x86 ] || from_guest crash-said
 	from_guest_prefix=
 	check_tree 1
