@@ -4,6 +4,7 @@
  * one place. docs/boot-riscv.md tells the same to a reader of guests.
  *
  *	0x00100000  exit device
+ *	0x00101000  clock, a Goldfish RTC
  *	0x0c000000  PLIC, where KVM has no interrupt controller
  *	0x0d000000  APLIC, where it has one (AIA)
  *	0x10000000  serial port, a 16550A with its 8 registers one byte apart
@@ -22,6 +23,7 @@
 #define RISCV_RAM UINT64_C(0x80000000)
 
 #define RISCV_EXIT   UINT64_C(0x00100000)
+#define RISCV_CLOCK  UINT64_C(0x00101000)
 #define RISCV_PLIC   UINT64_C(0x0c000000)
 #define RISCV_APLIC  UINT64_C(0x0d000000)
 #define RISCV_SERIAL UINT64_C(0x10000000)
@@ -40,6 +42,7 @@ enum {
 /* Sources; 0 is none. */
 enum {
 	RISCV_SERIAL_GSI = 1,
+	RISCV_CLOCK_GSI = 2,
 	RISCV_VIRTIO_GSI = 16, /* of window 0; the others follow */
 	RISCV_SOURCES = 63,
 };

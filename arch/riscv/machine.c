@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The riscv64 board: memory map, serial port, exit device, and the boot. */
+/* The riscv64 board: memory map, serial port, clock, exit device, and the boot. */
 #include "arch/riscv/machine.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/exit_device.h"
+#include "hw/goldfish_rtc.h"
 #include "hw/plic.h"
 
 enum { ELF_MACHINE_RISCV = 243 };
@@ -86,6 +87,11 @@ static int create_devices(struct arch *arch)
 	int r = exit_device_create(config->bus, BUS_MMIO, RISCV_EXIT, on_exit_status, arch,
 				   &arch->exit_device);
 
+	if (!r) {
+		riscv_irq_level(arch, RISCV_CLOCK_GSI, &arch->clock_irq);
+		r = goldfish_rtc_create(config->loop, config->bus, RISCV_CLOCK, &arch->clock_irq,
+					goldfish_host_clock, NULL, &arch->clock);
+	}
 	if (r || !config->serial_out)
 		return r;
 	riscv_irq_level(arch, RISCV_SERIAL_GSI, &arch->serial_irq);
@@ -134,6 +140,7 @@ void arch_destroy(struct arch *arch)
 	if (!arch)
 		return;
 	serial_destroy(arch->serial);
+	goldfish_rtc_destroy(arch->clock);
 	exit_device_destroy(arch->exit_device);
 	plic_destroy(arch->plic);
 	if (arch->aia_fd >= 0)

@@ -10,13 +10,16 @@
 #include "arch/dt/image.h"
 
 struct exit_device;
+struct goldfish_rtc;
 struct plic;
 
 struct arch {
 	struct arch_config config;
 	struct vcpu *vcpus; /* from arch_vcpus_created on */
 	struct irq_line serial_irq;
+	struct irq_line clock_irq;
 	struct serial *serial;
+	struct goldfish_rtc *clock;
 	struct exit_device *exit_device;
 	int aia_fd;	     /* KVM's interrupt controllers; -1: the PLIC below */
 	uint32_t aia_ids;    /* interrupt identities of each IMSIC */

@@ -14,6 +14,7 @@
 #include "arch/riscv/machine.h"
 #include "arch/riscv/regs.h"
 #include "base/diag.h"
+#include "hw/goldfish_rtc.h"
 #include "hw/plic.h"
 
 enum {
@@ -186,6 +187,16 @@ static void aplic_interrupt(struct dt *dt, unsigned gsi, bool edge)
 	dt_cells(dt, "interrupts-extended", cells, 3);
 }
 
+/* rtc/google,goldfish-rtc.yaml */
+static void add_clock(struct dt *dt, const struct dt_board *board)
+{
+	dt_node(dt, "rtc@%llx", (unsigned long long)RISCV_CLOCK);
+	dt_string(dt, "compatible", "google,goldfish-rtc");
+	dt_reg(dt, RISCV_CLOCK, GOLDFISH_RTC_SIZE);
+	board->interrupt(dt, RISCV_CLOCK_GSI, false);
+	dt_node_end(dt);
+}
+
 static int build(const struct arch *arch, const struct arch_images *images, void *blob)
 {
 	const struct dt_window serial = { RISCV_SERIAL, RISCV_SERIAL_SIZE, RISCV_SERIAL_GSI };
@@ -220,6 +231,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 		return r;
 	dt_begin(&dt, blob, DT_TREE_MAX);
 	dt_board(&dt, &board);
+	add_clock(&dt, &board);
 	add_cpus(&dt, arch, &isa, frequency);
 	r = arch->plic ? add_plic(&dt, arch) : add_aia(&dt, arch);
 	return r ? r : dt_finish(&dt);
