@@ -12,6 +12,7 @@ rig_load() {
 	rig_arch=$1
 	rig_qemu_args_other='' # a second machine, where the first cannot show all
 	rig_smp=2 # CPUs of L1 for a guest with two
+	rig_smp_one=1 # and for a guest with one
 	rig_limit=110 # seconds that a test's boot of a guest may take in all
 	[ -f "tests/rig/$rig_arch.conf" ] || {
 		rig_say "there is no description tests/rig/$rig_arch.conf"

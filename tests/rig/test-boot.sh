@@ -93,7 +93,7 @@ run_one() {
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
 	{ printf 'read-only content'; head -c 65519 /dev/zero; } >"$work/job/ro.img"
 	truncate -s 8M "$work/job/scratch.img"
-	tests/rig/rig -a "$rig_arch" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
+	tests/rig/rig -a "$rig_arch" -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	status=$?
 	log=$work/log
 
