@@ -93,8 +93,7 @@ run_one() {
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
 	{ printf 'read-only content'; head -c 65519 /dev/zero; } >"$work/job/ro.img"
 	truncate -s 8M "$work/job/scratch.img"
-	tests/rig/rig -a "$rig_arch" -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
-	status=$?
+	run_rig -a "$rig_arch" -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 
 	is "$rig_arch-boot-status" "$status" 0
@@ -172,8 +171,7 @@ run_two() {
 		cp "$(rig_hvrun)" "$work/job/hvrun" &&
 		cp "$(rig_guest_kernel)" "$work/job/kernel" &&
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
-	tests/rig/rig -a "$rig_arch" ${rig_qemu_args_other:+-x} -n "$rig_smp" -t "$rig_limit" -l "$work/log" "$work/job"
-	status=$?
+	run_rig -a "$rig_arch" ${rig_qemu_args_other:+-x} -n "$rig_smp" -t "$rig_limit" -l "$work/log" "$work/job"
 	log=$work/log
 	is "$rig_arch-smp-reset-status" "$status" 0
 	is "$rig_arch-smp-reset-said" "$(grep -c '^two err: hvrun: guest reset' "$log")" 1

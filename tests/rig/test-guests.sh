@@ -116,8 +116,7 @@ run_guests() {
 		esac >"$work/job/named.$other"
 		foreign="$foreign foreign-$other"
 	done
-	tests/rig/rig -a "$rig_arch" -n 2 -t $((rig_limit * 2)) -l "$work/log" -o "$work/out" "$work/job"
-	status=$?
+	run_rig -a "$rig_arch" -n 2 -t $((rig_limit * 2)) -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 	is "$rig_arch-guests-status" "$status" 0
 	from_guest_prefix=guest-
