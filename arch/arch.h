@@ -46,7 +46,7 @@ int arch_add_memory(struct guest_mem *mem, uint64_t ram);
 struct arch_events {
 	void (*poweroff)(void *opaque);
 	void (*reset)(void *opaque);
-	void (*exit)(void *opaque, int status); /* the guest handed back a status, 0 to 255 */
+	void (*exit)(void *opaque, unsigned status); /* the guest handed back a status, 0 to 255 */
 	void *opaque;
 };
 

@@ -51,9 +51,9 @@ static void reset(void *opaque)
 	vm_end(opaque, VM_END_RESET, 0);
 }
 
-static void exit_status(void *opaque, int status)
+static void exit_status(void *opaque, unsigned status)
 {
-	vm_end(opaque, VM_END_GUEST_STATUS, (unsigned)status);
+	vm_end(opaque, VM_END_GUEST_STATUS, status);
 }
 
 static int system_refused(const char *what, int err)

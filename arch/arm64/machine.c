@@ -79,18 +79,11 @@ int arch_virtio_slot(unsigned index, struct arch_slot *slot)
 	return 0;
 }
 
-static void on_exit_status(void *opaque, unsigned status)
-{
-	const struct arch *arch = opaque;
-
-	arch->config.events.exit(arch->config.events.opaque, (int)status);
-}
-
 static int create_devices(struct arch *arch)
 {
 	const struct arch_config *config = &arch->config;
-	int r = exit_device_create(config->bus, BUS_MMIO, ARM64_EXIT, on_exit_status, arch,
-				   &arch->exit_device);
+	int r = exit_device_create(config->bus, BUS_MMIO, ARM64_EXIT, config->events.exit,
+				   config->events.opaque, &arch->exit_device);
 
 	if (!r) {
 		kvm_irq_level(config->kvm, ARM64_CLOCK_GSI, &arch->clock_irq);

@@ -74,18 +74,11 @@ int arch_virtio_slot(unsigned index, struct arch_slot *slot)
 	return 0;
 }
 
-static void on_exit_status(void *opaque, unsigned status)
-{
-	const struct arch *arch = opaque;
-
-	arch->config.events.exit(arch->config.events.opaque, (int)status);
-}
-
 static int create_devices(struct arch *arch)
 {
 	const struct arch_config *config = &arch->config;
-	int r = exit_device_create(config->bus, BUS_MMIO, RISCV_EXIT, on_exit_status, arch,
-				   &arch->exit_device);
+	int r = exit_device_create(config->bus, BUS_MMIO, RISCV_EXIT, config->events.exit,
+				   config->events.opaque, &arch->exit_device);
 
 	if (!r) {
 		riscv_irq_level(arch, RISCV_CLOCK_GSI, &arch->clock_irq);

@@ -105,38 +105,18 @@ static int create_irqchip(const struct kvm *kvm)
 	return ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &pit) < 0 ? kvm_refuses("the timer") : 0;
 }
 
-static void on_power_off(void *opaque)
-{
-	const struct arch *arch = opaque;
-
-	arch->config.events.poweroff(arch->config.events.opaque);
-}
-
-static void on_reset(void *opaque)
-{
-	const struct arch *arch = opaque;
-
-	arch->config.events.reset(arch->config.events.opaque);
-}
-
-static void on_exit_status(void *opaque, unsigned status)
-{
-	const struct arch *arch = opaque;
-
-	arch->config.events.exit(arch->config.events.opaque, (int)status);
-}
-
 static int create_devices(struct arch *arch)
 {
 	const struct arch_config *config = &arch->config;
-	int r = i8042_create(config->bus, on_reset, arch, &arch->i8042);
+	int r = i8042_create(config->bus, config->events.reset, config->events.opaque,
+			     &arch->i8042);
 
 	if (!r)
-		r = acpi_pm_create(config->bus, X86_PORT_SLEEP_CONTROL, on_power_off, arch,
-				   &arch->acpi_pm);
+		r = acpi_pm_create(config->bus, X86_PORT_SLEEP_CONTROL, config->events.poweroff,
+				   config->events.opaque, &arch->acpi_pm);
 	if (!r)
-		r = exit_device_create(config->bus, BUS_PIO, X86_PORT_EXIT, on_exit_status, arch,
-				       &arch->exit_device);
+		r = exit_device_create(config->bus, BUS_PIO, X86_PORT_EXIT, config->events.exit,
+				       config->events.opaque, &arch->exit_device);
 	if (r || !config->serial_out)
 		return r;
 	kvm_irq_level(config->kvm, X86_COM1_IRQ, &arch->serial_irq);
