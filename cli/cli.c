@@ -29,11 +29,12 @@ static int print(const char *text, size_t len)
 	return VM_STATUS_SYSTEM;
 }
 
-static int print_help(void)
+/* hvrun --help fits a screen; hvrun run --help says everything. */
+static int print_help(bool all)
 {
-	char text[4096];
+	char text[8192];
 
-	return print(text, options_help(text, sizeof(text)));
+	return print(text, options_help(text, sizeof(text), all));
 }
 
 static int print_version(void)
@@ -72,7 +73,7 @@ static void prepare_input(struct vm_config *config, bool input_open)
 	config->escapes = terminal_enter(STDIN_FILENO);
 }
 
-static int run(int argc, char **argv, bool input_open, uint64_t launched_ns)
+static int run(int argc, char **argv, bool named, bool input_open, uint64_t launched_ns)
 {
 	struct options options;
 	int status;
@@ -82,7 +83,7 @@ static int run(int argc, char **argv, bool input_open, uint64_t launched_ns)
 		return VM_STATUS_USAGE;
 	}
 	if (options.wish == OPTIONS_HELP)
-		return print_help();
+		return print_help(named);
 	if (options.wish == OPTIONS_VERSION)
 		return print_version();
 
@@ -99,7 +100,7 @@ static int doctor(int argc, char **argv)
 	if (argc == 0)
 		return doctor_run();
 	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
-		return print_help();
+		return print_help(false);
 	diag_error("doctor takes no options, and was given \"%s\"", argv[0]);
 	return VM_STATUS_USAGE;
 }
@@ -114,9 +115,9 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 		return VM_STATUS_USAGE;
 	}
 	if (argv[1][0] == '-')
-		return run(argc - 1, argv + 1, input_open, launched_ns);
+		return run(argc - 1, argv + 1, false, input_open, launched_ns);
 	if (strcmp(argv[1], "run") == 0)
-		return run(argc - 2, argv + 2, input_open, launched_ns);
+		return run(argc - 2, argv + 2, true, input_open, launched_ns);
 	if (strcmp(argv[1], "doctor") == 0)
 		return doctor(argc - 2, argv + 2);
 	diag_error("unknown command \"%s\"; there are run and doctor, and a kernel is booted with "

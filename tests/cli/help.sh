@@ -12,7 +12,7 @@ if [ "$lines" -le 23 ]; then ok 'help: fits 24 lines with a prompt'; else not_ok
 wide=$(awk 'length($0) > 79' "$help")
 if [ -z "$wide" ]; then ok 'help: fits 80 columns'; else not_ok 'help: fits 80 columns' "$wide"; fi
 
-for words in '-h' 'run --help' 'run -h' 'doctor --help' 'doctor -h' '-k nothing --help'; do
+for words in '-h' 'doctor --help' 'doctor -h' '-k nothing --help'; do
 	# shellcheck disable=SC2086 # words
 	hv $words
 	if [ "$status" = 0 ] && cmp -s "$out" "$help"; then
@@ -21,6 +21,17 @@ for words in '-h' 'run --help' 'run -h' 'doctor --help' 'doctor -h' '-k nothing 
 		not_ok "help: hvrun $words is the same" "status $status"
 	fi
 done
+
+# Every option, rare ones too.
+hv run --help
+check 'help of run: status 0, nothing on stderr' 0 '' '^hvrun '
+all=$TMPDIR/help-of-run
+cp "$out" "$all"
+wide=$(awk 'length($0) > 79' "$all")
+if [ -z "$wide" ]; then ok 'help of run: fits 80 columns'; else not_ok 'help of run: fits 80 columns' "$wide"; fi
+if grep -qe --append-only "$all" && ! grep -qe --append-only "$help"; then ok 'help of run: has rare options'; else not_ok 'help of run: has rare options' ''; fi
+if d=$(grep -E '^ +-' "$help" | grep -vxFf "$all"); then not_ok 'help of run: has the common options' "$d"; else ok 'help of run: has the common options'; fi
+help=$all
 
 version=$(cat "$TEST_TOP/VERSION")
 for words in '--version' 'run --version'; do

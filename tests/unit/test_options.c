@@ -294,7 +294,7 @@ static void test_dump_dtb(void **state)
 	(void)state;
 	if (!arch_has_tree) {
 		refuse("-k|x|--dump-dtb|t", "unknown option --dump-dtb");
-		refuse("-k|x|--dump-dt|t", "unknown option --dump-dt; hvrun --help");
+		refuse("-k|x|--dump-dt|t", "unknown option --dump-dt; hvrun run --help");
 		return;
 	}
 	accept("-k|x|--dump-dtb|t");
@@ -349,13 +349,13 @@ static void test_suggestions(void **state)
 {
 	(void)state;
 	refuse("--kernle=x", "did you mean --kernel?");
-	refuse("--kernel-image=x", "hvrun --help");
+	refuse("--kernel-image=x", "hvrun run --help");
 	refuse("--memroy|1G", "did you mean --memory?");
 	refuse("--cpu=2", "did you mean --cpus?");
 	refuse("--disks|x", "did you mean --disk?");
 	refuse("--apend|x", "did you mean --append?");
-	refuse("--ker|x", "hvrun --help"); /* no abbreviations */
-	refuse("--=x", "hvrun --help");
+	refuse("--ker|x", "hvrun run --help"); /* no abbreviations */
+	refuse("--=x", "hvrun run --help");
 }
 
 static void test_long_words_are_cut(void **state)
@@ -383,15 +383,11 @@ static void test_help_and_version_win(void **state)
 	refuse("--help=me", "takes no value");
 }
 
-static void test_help_fits_a_screen(void **state)
+/* The lines of @help, none of them too wide. */
+static size_t count_lines(char *help)
 {
-	char help[4096];
-	size_t len = options_help(help, sizeof(help));
 	size_t lines = 0;
 
-	(void)state;
-	assert_int_equal(len, strlen(help));
-	assert_int_equal(help[len - 1], '\n');
 	for (char *line = help; *line; lines++) {
 		char *end = strchr(line, '\n');
 
@@ -400,18 +396,47 @@ static void test_help_fits_a_screen(void **state)
 			fail_msg("too wide: %.*s", (int)(end - line), line);
 		line = end + 1;
 	}
-	assert_in_range(lines, 15, 23); /* a prompt needs the 24th */
+	return lines;
+}
+
+static void test_help_fits_a_screen(void **state)
+{
+	char help[8192];
+	size_t len = options_help(help, sizeof(help), false);
+
+	(void)state;
+	assert_int_equal(len, strlen(help));
+	assert_int_equal(help[len - 1], '\n');
+	assert_in_range(count_lines(help), 15, 23); /* a prompt needs the 24th */
+}
+
+static void test_long_help_has_every_option(void **state)
+{
+	char help[8192];
+	size_t len = options_help(help, sizeof(help), true);
+
+	(void)state;
+	assert_int_equal(len, strlen(help));
+	assert_true(len < sizeof(help) - 1);
+	for (size_t i = 0; i < options_grammar.count; i++) {
+		const struct option *option = &options_grammar.options[i];
+		char name[40];
+
+		(void)snprintf(name, sizeof(name), "--%s ", option->name);
+		assert_int_equal(strstr(help, name) != NULL, parse_offers(option));
+	}
+	(void)count_lines(help);
 }
 
 static void test_help_is_cut_at_the_end(void **state)
 {
-	char help[4096];
+	char help[8192];
 	char small[100];
 
 	(void)state;
-	(void)options_help(help, sizeof(help));
+	(void)options_help(help, sizeof(help), true);
 	memset(small, 'x', sizeof(small));
-	assert_int_equal(options_help(small, 50), 49);
+	assert_int_equal(options_help(small, 50, true), 49);
 	assert_int_equal(small[49], '\0');
 	assert_int_equal(small[50], 'x');
 	assert_memory_equal(small, help, 49);
@@ -438,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_long_words_are_cut),
 		cmocka_unit_test(test_help_and_version_win),
 		cmocka_unit_test(test_help_fits_a_screen),
+		cmocka_unit_test(test_long_help_has_every_option),
 		cmocka_unit_test(test_help_is_cut_at_the_end),
 	};
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Options of `hvrun run` whose words are many enough for a file of their own: rows of cli/options.c. */
+#ifndef CLI_OPTIONS_APPLY_H
+#define CLI_OPTIONS_APPLY_H
+
+#include "cli/parse.h"
+
+/* --disk FILE[,OPT]...: the config's next disk (cli/options_disk.c). */
+int apply_disk(struct parser *parser, char *value);
+
+#endif
