@@ -76,12 +76,20 @@ static enum vcpu_next run_failed(struct vcpu *vcpu, int err)
 	return vcpu_tell_end(vcpu, words ? VCPU_END_CRASH : VCPU_END_HOST);
 }
 
+/*
+ * One stay in the guest. With immediate_exit KVM_RUN completes what the last exit left to complete (a
+ * register's value on its way to the guest), perhaps with one more exit, and then answers EINTR: only
+ * after that a vCPU that was asked out is at rest.
+ */
 static enum vcpu_next run_once(struct vcpu *vcpu)
 {
 	int r = ioctl(vcpu->fd, KVM_RUN, 0);
 
-	if (r < 0 && (errno == EINTR || errno == EAGAIN))
+	if (r < 0 && (errno == EINTR || errno == EAGAIN)) {
+		if (atomic_load_explicit(&vcpu->asked_out, memory_order_acquire))
+			vcpu_gate_pass(vcpu);
 		return VCPU_AGAIN;
+	}
 	if (r < 0)
 		return run_failed(vcpu, errno);
 	return vcpu_handle_exit(vcpu);
@@ -98,11 +106,14 @@ static void *vcpu_thread(void *arg)
 
 	snprintf(name, sizeof(name), "hvrun-vcpu%u", vcpu->index % 10000);
 	(void)prctl(PR_SET_NAME, name);
-	vcpu->env->entering(vcpu->env->opaque, vcpu);
+	vcpu_gate_pass(vcpu);
+	if (!atomic_load_explicit(&vcpu->stop, memory_order_acquire))
+		vcpu->env->entering(vcpu->env->opaque, vcpu);
 	while (!atomic_load_explicit(&vcpu->stop, memory_order_acquire)) {
 		if (run_once(vcpu) == VCPU_STOP)
 			break;
 	}
+	vcpu_gate_leave(vcpu->env->gate);
 	return NULL;
 }
 
@@ -133,9 +144,12 @@ static int start_thread(struct vcpu *vcpu)
 
 int vcpu_start(struct vcpu *vcpu)
 {
+	vcpu_gate_enter(vcpu->env->gate);
+
 	int r = start_thread(vcpu);
 
 	if (r) {
+		vcpu_gate_leave(vcpu->env->gate);
 		diag_error("vcpu %u: cannot start its thread: %s", vcpu->index, strerror(r));
 		return -r;
 	}
@@ -143,13 +157,26 @@ int vcpu_start(struct vcpu *vcpu)
 	return 0;
 }
 
-void vcpu_stop(struct vcpu *vcpu)
+void vcpu_ask_out(struct vcpu *vcpu)
 {
+	atomic_store_explicit(&vcpu->asked_out, true, memory_order_release);
 	if (!vcpu->started)
-		return;
-	atomic_store_explicit(&vcpu->stop, true, memory_order_release);
+		return; /* its thread passes the gate first */
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
 	pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+void vcpu_stop(struct vcpu *vcpu)
+{
+	struct vcpu_gate *gate = vcpu->env->gate;
+
+	if (!vcpu->started)
+		return;
+	lock_take(&gate->lock);
+	atomic_store_explicit(&vcpu->stop, true, memory_order_release);
+	vcpu_ask_out(vcpu);
+	cond_broadcast(&gate->opened);
+	lock_drop(&gate->lock);
 }
 
 void vcpu_join(struct vcpu *vcpu)

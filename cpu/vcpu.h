@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cpu/gate.h"
 #include "cpu/kvm.h"
 #include "hw/bus.h"
 #include "mm/memory.h"
@@ -39,6 +40,7 @@ struct vcpu_env {
 	const struct kvm *kvm;
 	const struct bus *bus;
 	const struct guest_mem *mem;
+	struct vcpu_gate *gate;
 
 	/* The board, for the calls that follow; nothing below arch/ looks into it. */
 	struct arch *arch;
@@ -65,6 +67,8 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
+	atomic_bool asked_out; /* pass the gate before the guest is entered again */
+	bool held;	       /* under the gate's lock: waits there even when it is open */
 
 	/* Exits to user space by KVM_EXIT_ number; of the thread, read after vcpu_join. */
 	uint64_t exits[VCPU_EXIT_KINDS];
@@ -78,6 +82,12 @@ int vcpu_start(struct vcpu *vcpu);
 
 /* Makes the thread leave the guest and end, soon. Any thread; more than once is fine. */
 void vcpu_stop(struct vcpu *vcpu);
+
+/*
+ * Makes the thread leave the guest, complete what the guest had begun, and come to the gate. With the
+ * gate's lock held (cpu/gate.c), on the thread that calls vcpu_start.
+ */
+void vcpu_ask_out(struct vcpu *vcpu);
 
 /* Waits for the thread, if it was started. */
 void vcpu_join(struct vcpu *vcpu);

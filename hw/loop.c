@@ -13,6 +13,7 @@
 #include "hw/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -89,7 +90,7 @@ static void disown(struct loop *loop)
 	lock_drop(&loop->lock);
 }
 
-static void wake(struct loop *loop)
+void loop_wake(struct loop *loop)
 {
 	const uint64_t one = 1;
 
@@ -147,7 +148,7 @@ void loop_call(struct loop *loop, loop_fn fn, void *opaque)
 	ours = owned_by_us(loop);
 	if (!ours && loop->owned) {
 		enqueue(loop, &call);
-		wake(loop);
+		loop_wake(loop);
 		while (!call.done && loop->owned)
 			lock_wait(&loop->lock, &loop->changed);
 		if (call.done) {
@@ -167,7 +168,7 @@ void loop_call(struct loop *loop, loop_fn fn, void *opaque)
 void loop_stop(struct loop *loop)
 {
 	atomic_store(&loop->stop, true);
-	wake(loop);
+	loop_wake(loop);
 }
 
 /* --- sources --- */
@@ -359,6 +360,23 @@ static int turn(struct loop *loop, int timeout_ms)
 	for (int i = 0; i < n && !atomic_load(&loop->stop); i++)
 		dispatch(loop, &events[i]);
 	return n;
+}
+
+int loop_serve_until(struct loop *loop, bool (*done)(void *opaque), void *opaque)
+{
+	struct pollfd woken = { .fd = loop->wakefd, .events = POLLIN };
+	uint64_t counter;
+
+	for (;;) {
+		/* First emptied, then looked at: what comes later fills it again. */
+		while (read(loop->wakefd, &counter, sizeof(counter)) < 0 && errno == EINTR)
+			;
+		run_calls(loop);
+		if (done(opaque))
+			return 0;
+		if (poll(&woken, 1, -1) < 0 && errno != EINTR)
+			return -errno;
+	}
 }
 
 static void own_when_free(struct loop *loop)

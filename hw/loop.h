@@ -8,6 +8,7 @@
 #ifndef HW_LOOP_H
 #define HW_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct loop;
@@ -75,5 +76,16 @@ void loop_stop(struct loop *loop);
  * each other.
  */
 void loop_call(struct loop *loop, loop_fn fn, void *opaque);
+
+/*
+ * On the loop's own thread, from a callback: runs the calls of other threads (loop_call) and nothing
+ * else until @done(@opaque) is true, which is asked at first and after each loop_wake. For whoever
+ * must wait there for a thread that may itself be waiting for the loop. The calls change devices
+ * while the callback is under way, so it must not be a device's. 0, or the negative errno of poll.
+ */
+int loop_serve_until(struct loop *loop, bool (*done)(void *opaque), void *opaque);
+
+/* Makes loop_serve_until ask again. Any thread, any lock held: it takes none. */
+void loop_wake(struct loop *loop);
 
 #endif

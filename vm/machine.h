@@ -73,6 +73,7 @@ struct vm {
 	struct virtio_dev *virtio_console; /* one of devices, or NULL */
 
 	struct vcpu_env vcpu_env;
+	struct vcpu_gate gate;
 	struct vcpu *vcpus; /* config->cpus of them, or NULL */
 
 	/* enum vm_end in the low byte, status above: set once by whoever ends the run. */
@@ -103,6 +104,21 @@ void vm_destroy_vcpus(struct vm *vm);
 
 /* vm/run.c: vCPU threads and main loop, until the end. 0, or an exit status with the reason said. */
 int vm_run_vcpus(struct vm *vm);
+
+/*
+ * vm/pause.c: all vCPUs leave the guest and wait. On return none runs, and what the guest had begun
+ * (an access to a device) is complete: their registers may be read and written by KVM's requests on
+ * their descriptors, from this thread. Devices go on: requests that the guest made may still change
+ * its memory. Pauses are counted: each is undone by one vm_resume, and the guest runs when all are.
+ *
+ * On the loop's thread, from a callback of its own (timer, socket), never from a device's or with a
+ * lock held: vCPU threads may wait for the loop, so their calls are served meanwhile. Before the vCPUs
+ * start it makes them wait before their first instruction; after the run's end it does nothing. A
+ * vCPU that has ended counts as waiting, and so does one that vcpu_gate_hold holds. It takes as long
+ * as the slowest exit under way, microseconds as a rule.
+ */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
 
 /* vm/vm.c: what the guest prints, by whatever device. Loop thread; matches serial_out_fn. */
 void vm_guest_output(void *opaque, const void *data, size_t len);

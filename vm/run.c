@@ -105,6 +105,7 @@ int vm_create_vcpus(struct vm *vm)
 		.kvm = &vm->kvm,
 		.bus = vm->bus,
 		.mem = vm->mem,
+		.gate = &vm->gate,
 		.arch = vm->arch,
 		.arch_exit = arch_vcpu_exit,
 		.arch_run_words = arch_vcpu_run_words,

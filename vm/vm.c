@@ -248,6 +248,14 @@ static int climb_the_stair(struct vm *vm)
 	return status ? status : end_status(vm);
 }
 
+/* A vCPU's thread: perhaps vm_pause waits for it. */
+static void gate_emptied(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	loop_wake(vm->loop);
+}
+
 int vm_run(const struct vm_config *config)
 {
 	struct vm vm = {
@@ -261,6 +269,7 @@ int vm_run(const struct vm_config *config)
 	};
 	struct vcpu *vcpus = calloc(config->cpus, sizeof(*vcpus));
 
+	vcpu_gate_init(&vm.gate, gate_emptied, &vm);
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm.disks[i].fd = -1;
 	for (unsigned i = 0; vcpus && i < config->cpus; i++)
@@ -270,6 +279,7 @@ int vm_run(const struct vm_config *config)
 	int status = vcpus ? climb_the_stair(&vm) : system_refused("vcpus", -ENOMEM);
 
 	tear_down(&vm);
+	vcpu_gate_destroy(&vm.gate);
 	free(vcpus);
 	return status;
 }

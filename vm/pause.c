@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All vCPUs at rest, so that their state may be looked at, and running again. */
+#include "vm/machine.h"
+
+static bool at_rest(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	return vcpu_gate_empty(&vm->gate);
+}
+
+void vm_pause(struct vm *vm)
+{
+	vcpu_gate_close(&vm->gate, vm->vcpus, vm->config->cpus);
+	/* poll has no way to fail that would not have ended the loop before. */
+	(void)loop_serve_until(vm->loop, at_rest, vm);
+}
+
+void vm_resume(struct vm *vm)
+{
+	vcpu_gate_open(&vm->gate);
+}
