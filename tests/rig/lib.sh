@@ -14,6 +14,8 @@ rig_load() {
 	rig_smp=2 # CPUs of L1 for a guest with two
 	rig_smp_one=1 # and for a guest with one
 	rig_limit=110 # seconds that a test's boot of a guest may take in all
+	rig_device_cpus=2 # of the guest in which the devices are tested
+	rig_device_limit=240 # seconds for all of that
 	[ -f "tests/rig/$rig_arch.conf" ] || {
 		rig_say "there is no description tests/rig/$rig_arch.conf"
 		return 1
@@ -80,6 +82,39 @@ rig_copy_modules() {
 	done
 }
 
+# More modules for L1, by a job: into JOB/modules in load order, without what L1 loads anyway.
+rig_job_modules() {
+	rig_jm_job=$1
+	shift
+	[ $# -gt 0 ] || return 0
+	rig_jm_tree=$(rig_package "$rig_kernel_package") || return 1
+	rig_copy_modules "$rig_jm_tree" "$rig_jm_job/modules" "$@" || return 1
+	# shellcheck disable=SC2086
+	for rig_ko in $(tools/module-order "$rig_jm_tree" $rig_modules); do
+		rig_name=$(basename "$rig_ko")
+		sed -i "/^${rig_name%%.ko*}\.ko\$/d" "$rig_jm_job/modules.list"
+	done
+}
+
+# rig_job_install JOB PACKAGE PATTERN...: files of a package for this rig's architecture, programs and
+# libraries, into JOB/root. L1 has them at /usr, /lib and /lib64 then, where their loader looks.
+rig_job_install() {
+	rig_ji_root=$1/root
+	rig_ji_tree=$(rig_package "$2") || return 1
+	shift 2
+	mkdir -p "$rig_ji_root/usr/lib" "$rig_ji_root/usr/lib64"
+	for rig_pattern in "$@"; do
+		(cd "$rig_ji_tree" && find . -path "./$rig_pattern" \( -type f -o -type l \)) |
+			while read -r rig_file; do
+				# Suites differ in whether /lib is /usr/lib already.
+				rig_to=${rig_file#./}
+				rig_to=usr/${rig_to#usr/}
+				mkdir -p "$rig_ji_root/$(dirname "$rig_to")"
+				cp -P "$rig_ji_tree/$rig_file" "$rig_ji_root/$rig_to"
+			done
+	done
+}
+
 # The busybox of this rig's architecture.
 rig_busybox() {
 	rig_bb_tree=$(rig_package busybox-static) || return 1
@@ -140,8 +175,10 @@ rig_guest_initrd() {
 	rig_g_tree=$(rig_package "$rig_guest_kernel_package") || return 1
 	rig_g_box=$(rig_busybox) || return 1
 	rig_lock
+	[ "$(cat "$rig_gi_out.words" 2>/dev/null)" = "$*" ] || rm -f "$rig_gi_out"
 	if ! rig_fresh "$rig_gi_out" tests/rig/l2-init "tests/rig/$rig_arch.conf" tests/rig/lib.sh \
 		"$rig_g_tree" "$rig_g_box"; then
+		echo "$*" >"$rig_gi_out.words"
 		rig_t=$rig_dir/guest
 		rm -rf "$rig_t"
 		mkdir -p "$rig_t/bin" "$rig_t/dev" "$rig_t/proc" "$rig_t/sys" "$rig_t/root" "$rig_t/tmp"
