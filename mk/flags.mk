@@ -55,7 +55,7 @@ endif
 LDLIBS_x86   := -lseccomp
 LDLIBS_arm64 := -lseccomp -lfdt
 LDLIBS_riscv := -lseccomp -lfdt
-LDLIBS       := -lz -lzstd $(LDLIBS_$(ARCH))
+LDLIBS       := -lz -lzstd -lsodium $(LDLIBS_$(ARCH))
 
 # Instrumented code makes gcc see sizes that cannot be; the other builds judge these.
 QUIETER := -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow
