@@ -66,6 +66,9 @@ enum {
 	RISCV_AIA_CTRL_INIT = 0,
 };
 
+/* linux/kvm.h hides it where the architecture had none in its day. */
+enum { RISCV_CAP_SET_GUEST_DEBUG = 23 };
+
 static inline uint64_t riscv_reg(unsigned kind, unsigned index)
 {
 	return KVM_REG_RISCV | KVM_REG_SIZE_U64 | (uint64_t)kind << 24 | index;
