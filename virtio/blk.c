@@ -80,8 +80,16 @@ static const char *type_name(uint32_t type)
 
 static const char *error_words(int error)
 {
-	return error == -ENODATA ? "the file ends there; it was cut while in use"
-				 : strerror(-error);
+	switch (error) {
+	case -ENODATA:
+		return "the file ends there; it was cut while in use";
+	case -EBADMSG:
+		return "the data was changed: it does not have its verity hash";
+	case -EUCLEAN:
+		return "the verity tree was changed there";
+	default:
+		return strerror(-error);
+	}
 }
 
 /* Tells the user that the disk failed, now and then. */

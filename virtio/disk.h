@@ -28,7 +28,8 @@ enum disk_flags {
 struct disk_ops {
 	/*
 	 * Transfers the @n segments at @iov, 1 to VQ_MAX_SEGS, some perhaps empty, at offset @off.
-	 * @iov is the callee's to change while it works. -ENODATA: the medium ends too early.
+	 * @iov is the callee's to change while it works. -ENODATA: the medium ends too early;
+	 * -EBADMSG, -EUCLEAN: a block, or a hash, is not what the verity tree says.
 	 */
 	int (*read)(struct disk *disk, struct iovec *iov, unsigned n, uint64_t off, unsigned flags);
 	int (*write)(struct disk *disk, struct iovec *iov, unsigned n, uint64_t off,
@@ -60,6 +61,23 @@ struct disk {
  * -ENOMEM or another -errno, said with diag_error.
  */
 int disk_open_raw(int fd, const char *name, bool readonly, bool direct, struct disk **out);
+
+/* A disk that is verified by a dm-verity tree (virtio/verity.h). */
+struct disk_verity {
+	struct disk *data;
+	struct disk *hashes;	   /* the file of the tree */
+	const uint8_t *root;	   /* what is trusted */
+	size_t root_len;	   /* bytes */
+	const uint8_t *superblock; /* VERITY_SUPERBLOCK bytes that were verified; NULL: from hashes */
+};
+
+/*
+ * A read-only disk whose blocks come from config->data after each was found right. Owns both disks
+ * from now on, also on error. Uses some 1 MiB, and 260 KiB for each thread that reads at once. 0; -EINVAL
+ * (a superblock that is damaged or unknown, files too short), -EKEYREJECTED (another root hash),
+ * -ENOMEM or another -errno, said with diag_error.
+ */
+int disk_open_verity(const struct disk_verity *config, struct disk **out);
 
 /* Flushes nothing; closes and frees. NULL is allowed. */
 void disk_close(struct disk *disk);
