@@ -114,7 +114,8 @@ struct arch_images {
 	const uint8_t *kernel;
 	size_t kernel_size;
 	const char *kernel_name;
-	int initrd_fd; /* -1: none */
+	int initrd_fd;	       /* -1: none */
+	const uint8_t *initrd; /* its bytes where they were read already; NULL: from the descriptor */
 	uint64_t initrd_size;
 	const char *initrd_name;
 	int tree_fd; /* a copy of the device tree goes there; -1: none */
@@ -123,6 +124,11 @@ struct arch_images {
 	unsigned virtio_count; /* windows 0 .. count-1 hold devices */
 	bool virtio_cmdline;   /* tell the guest of them on its command line only */
 };
+
+/*
+ * arch/initrd.c, for the architectures: puts the initrd of @images into @mem at @at. 0 or -errno, said.
+ */
+int arch_put_initrd(struct guest_mem *mem, gpa_t at, const struct arch_images *images);
 
 /* Loads kernel and initrd and writes tables that describe the board. */
 int arch_load(struct arch *arch, const struct arch_images *images);

@@ -121,6 +121,16 @@ static int apply_virtio(struct parser *parser, char *value)
 	return 0;
 }
 
+static int apply_verify_key(struct parser *parser, char *value)
+{
+	return parse_file(parser, &options_config(parser)->verify_key, value);
+}
+
+static int apply_manifest(struct parser *parser, char *value)
+{
+	return parse_file(parser, &options_config(parser)->manifest, value);
+}
+
 static int apply_sandbox(struct parser *parser, char *value)
 {
 	enum vm_sandbox *sandbox = &options_config(parser)->sandbox;
@@ -242,6 +252,16 @@ static const struct option table[] = {
 	  .name = "io-uring",
 	  .help = "disks by io_uring (a wider sandbox)",
 	  .apply = apply_io_uring },
+	{ .rare = true,
+	  .name = "verify-key",
+	  .value = "FILE",
+	  .help = "boot only what this minisign key signed",
+	  .apply = apply_verify_key },
+	{ .rare = true,
+	  .name = "manifest",
+	  .value = "FILE",
+	  .help = "boot exactly what this signed list says",
+	  .apply = apply_manifest },
 	{ .name = "sandbox",
 	  .value = "STATE",
 	  .help = "on (default) or off",
@@ -292,6 +312,26 @@ void options_default(struct options *options)
 	};
 }
 
+/* A kernel is named, and all that is to be verified can be. */
+static int judge_boot(struct parser *parser, const struct vm_config *config)
+{
+	if (config->manifest && !config->verify_key)
+		return parse_fail(parser, "--manifest needs --verify-key: the key that signs it");
+	if (!config->kernel && !config->manifest)
+		return parse_fail(parser,
+				  "no kernel to boot; name one with -k FILE, or see hvrun --help");
+	for (size_t i = 0; i < config->disk_count; i++) {
+		const struct vm_disk_config *disk = &config->disks[i];
+
+		if (disk->verity && !disk->root_len && !config->manifest)
+			return parse_fail(parser,
+					  "--disk %s: verity needs root-hash=HEX, or a --manifest "
+					  "that has it",
+					  disk->path);
+	}
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *options)
 {
 	struct parser parser = {
@@ -307,10 +347,7 @@ int options_parse(int argc, char **argv, struct options *options)
 
 	int err = parse_words(&parser);
 
-	if (!err && options->wish == OPTIONS_RUN && !options->config.kernel)
-		err = parse_fail(&parser,
-				 "no kernel to boot; name one with -k FILE, or see hvrun --help");
-	return err;
+	return err || options->wish != OPTIONS_RUN ? err : judge_boot(&parser, &options->config);
 }
 
 size_t options_help(char *buf, size_t size, bool all)

@@ -27,6 +27,61 @@ static int apply_disk_serial(struct parser *parser, struct vm_disk_config *disk,
 	return 0;
 }
 
+static int apply_verity(struct parser *parser, struct vm_disk_config *disk, const char *value)
+{
+	if (disk->verity)
+		return parse_fail(parser, "--disk %s: verity is given twice", disk->path);
+	if (!*value)
+		return parse_fail(parser, "--disk %s: verity= wants the file of the hash tree",
+				  disk->path);
+	disk->verity = value;
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int apply_root_hash(struct parser *parser, struct vm_disk_config *disk, const char *value)
+{
+	size_t len = strlen(value);
+	bool hex = len == 64 || len == 128;
+
+	if (disk->root_len)
+		return parse_fail(parser, "--disk %s: root-hash is given twice", disk->path);
+	for (size_t i = 0; hex && i < len; i += 2) {
+		int high = hex_digit(value[i]);
+		int low = hex_digit(value[i + 1]);
+
+		hex = high >= 0 && low >= 0;
+		disk->root[i / 2] = (uint8_t)(high * 16 + low);
+	}
+	if (!hex)
+		return parse_fail(parser,
+				  "--disk %s: a root hash is 64 or 128 hexadecimal digits, as "
+				  "veritysetup format prints it",
+				  disk->path);
+	disk->root_len = len / 2;
+	return 0;
+}
+
+/* A verified disk is read-only, and something says what is right. */
+static int judge_disk(struct parser *parser, const struct vm_disk_config *disk)
+{
+	if (disk->root_len && !disk->verity)
+		return parse_fail(parser, "--disk %s: root-hash needs verity=HASHFILE", disk->path);
+	if (disk->verity && !disk->readonly)
+		return parse_fail(parser,
+				  "--disk %s: verity needs ro: what is verified cannot be "
+				  "written",
+				  disk->path);
+	return 0;
+}
+
 static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, const char *part)
 {
 	if (strcmp(part, "ro") == 0) {
@@ -42,6 +97,12 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 
 	if (value)
 		return apply_disk_serial(parser, disk, value);
+	value = parse_key(part, "verity");
+	if (value)
+		return apply_verity(parser, disk, value);
+	value = parse_key(part, "root-hash");
+	if (value)
+		return apply_root_hash(parser, disk, value);
 	value = parse_key(part, "format");
 	if (value) {
 		if (strcmp(value, "raw") == 0)
@@ -51,8 +112,8 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 	}
 	return parse_fail(
 		parser,
-		"--disk %s: unknown word \"%s\"; there are ro, format=raw, direct and serial=ID, and "
-		"a comma in a file name is written twice",
+		"--disk %s: unknown word \"%s\"; there are ro, format=raw, direct, serial=ID, "
+		"verity=HASHFILE and root-hash=HEX, and a comma in a file name is written twice",
 		disk->path, part);
 }
 
@@ -69,6 +130,8 @@ int apply_disk(struct parser *parser, char *value)
 	err = parse_file(parser, &disk->path, parse_part(&list));
 	while (!err && list)
 		err = apply_disk_part(parser, disk, parse_part(&list));
+	if (!err)
+		err = judge_disk(parser, disk);
 	if (!err)
 		config->disk_count++;
 	return err;

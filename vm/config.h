@@ -12,6 +12,7 @@ enum {
 	VM_MAX_CPUS = 64,
 	VM_CMDLINE_MAX = 4096, /* bytes of --append in all, the final zero included */
 	VM_SERIAL_MAX = 20,    /* bytes of a disk's serial (virtio 1.3, 5.2.6, GET_ID) */
+	VM_ROOT_HASH_MAX = 64, /* bytes of a verity root hash */
 };
 
 #define VM_MEMORY_DEFAULT (UINT64_C(512) << 20)
@@ -54,12 +55,15 @@ enum vm_discovery {
 struct vm_disk_config {
 	const char *path;
 	const char *serial; /* NULL: none given */
+	const char *verity; /* the file of its dm-verity tree; NULL: not verified */
+	uint8_t root[VM_ROOT_HASH_MAX];
+	size_t root_len; /* bytes; 0: not given, the manifest has it */
 	bool readonly;
 	bool direct;
 };
 
 struct vm_config {
-	const char *kernel;
+	const char *kernel;	     /* NULL: the manifest names it */
 	const char *initrd;	     /* NULL: none */
 	char append[VM_CMDLINE_MAX]; /* all --append joined by one space */
 	bool append_only;
@@ -67,6 +71,8 @@ struct vm_config {
 	unsigned cpus;
 	struct vm_disk_config disks[VM_MAX_DISKS];
 	size_t disk_count;
+	const char *verify_key; /* a minisign public key; NULL: nothing is verified */
+	const char *manifest;	/* what may boot; NULL: each image has its own signature */
 	enum vm_console console;
 	const char *log;  /* NULL: none */
 	const char *tree; /* a copy of the device tree, NULL: none */

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "vm/machine.h"
+#include "vm/signed.h"
 
 enum { IO_THREADS = 2 }; /* per disk; more only helps a medium that is slow and parallel */
 
@@ -47,22 +48,57 @@ static int place(struct vm *vm, struct virtio_dev *dev)
 	return r;
 }
 
-/* Takes the disk's descriptor from vm->disks. */
-static int create_disk(struct vm *vm, unsigned index)
+static int take_fd(struct vm_file *file)
 {
-	const struct vm_disk_config *config = &vm->config->disks[index];
-	struct vm_file *file = &vm->disks[index];
-	struct virtio_blk_config blk = {
-		.serial = config->serial,
-		.threads = IO_THREADS,
-		.io_uring = vm->config->io_uring,
-	};
-	struct virtio_dev *dev;
 	int fd = file->fd;
 
 	file->fd = -1;
+	return fd;
+}
 
-	int r = disk_open_raw(fd, file->name, config->readonly, config->direct, &blk.disk);
+/* The disk @data, read through its tree of hashes. */
+static int open_verified(struct vm *vm, unsigned index, struct disk *data, struct disk **out)
+{
+	const struct vm_disk_config *config = &vm->config->disks[index];
+	struct disk_verity verity = {
+		.data = data,
+		.root = config->root,
+		.root_len = config->root_len,
+		.superblock = vm->signed_boot && vm->config->manifest
+				      ? vm->signed_boot->superblocks[index]
+				      : NULL,
+	};
+	int r = disk_open_raw(take_fd(&vm->disk_trees[index]), config->verity, true, false,
+			      &verity.hashes);
+
+	if (r < 0) {
+		disk_close(data);
+		return r;
+	}
+	return disk_open_verity(&verity, out);
+}
+
+int vm_open_disk(struct vm *vm, unsigned index, struct disk **out)
+{
+	const struct vm_disk_config *config = &vm->config->disks[index];
+	int r = disk_open_raw(take_fd(&vm->disks[index]), config->path, config->readonly,
+			      config->direct, out);
+
+	if (r < 0 || !config->verity)
+		return r;
+	return open_verified(vm, index, *out, out);
+}
+
+static int create_disk(struct vm *vm, unsigned index)
+{
+	const struct vm_disk_config *config = &vm->config->disks[index];
+	struct virtio_blk_config blk = {
+		.serial = config->serial,
+		.threads = IO_THREADS,
+		.io_uring = vm->config->io_uring && !config->verity,
+	};
+	struct virtio_dev *dev;
+	int r = vm_open_disk(vm, index, &blk.disk);
 
 	if (r < 0)
 		return r;
@@ -114,7 +150,7 @@ static int create_all(struct vm *vm)
 	return r;
 }
 
-/* A disk that is not a disk is a bad input; anything else is the system's refusal. */
+/* A disk that is not a disk is a bad input, one with another root hash not what was signed. */
 int vm_create_devices(struct vm *vm)
 {
 	int r = create_all(vm);
@@ -124,6 +160,8 @@ int vm_create_devices(struct vm *vm)
 		return 0;
 	case -EINVAL:
 		return VM_STATUS_BAD_IMAGE;
+	case -EKEYREJECTED:
+		return VM_STATUS_REFUSED;
 	default:
 		return VM_STATUS_SYSTEM;
 	}

@@ -12,6 +12,7 @@
 #include "base/diag.h"
 #include "base/io.h"
 #include "vm/machine.h"
+#include "vm/signed.h"
 
 static const char *file_kind(mode_t mode)
 {
@@ -48,7 +49,8 @@ static int open_file(const char *what, const char *name, int flags, struct vm_fi
 	struct stat st;
 
 	file->name = name;
-	file->fd = open(name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (file->fd < 0)
+		file->fd = open(name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (file->fd < 0)
 		return open_failed(what, name, errno);
 	if (fstat(file->fd, &st) < 0)
@@ -57,7 +59,7 @@ static int open_file(const char *what, const char *name, int flags, struct vm_fi
 	return 0;
 }
 
-static int open_image(const char *what, const char *name, struct vm_file *file)
+int vm_open_image(const char *what, const char *name, struct vm_file *file)
 {
 	struct stat st;
 	int status = open_file(what, name, O_RDONLY, file);
@@ -84,6 +86,9 @@ static int open_disks(struct vm *vm)
 
 		int status = open_file("disk", disk->path, flags, &vm->disks[i]);
 
+		if (!status && disk->verity)
+			status = open_file("verity tree", disk->verity, O_RDONLY,
+					   &vm->disk_trees[i]);
 		if (status)
 			return status;
 	}
@@ -114,7 +119,8 @@ static int open_output(const struct vm *vm, const char *what, const char *name, 
 		return open_failed(what, name, errno);
 	taken = same_file(*fd, &vm->kernel) || same_file(*fd, &vm->initrd);
 	for (size_t i = 0; i < vm->config->disk_count; i++)
-		taken = taken || same_file(*fd, &vm->disks[i]);
+		taken = taken || same_file(*fd, &vm->disks[i]) ||
+			same_file(*fd, &vm->disk_trees[i]);
 	if (taken) {
 		diag_error("%s %s: this is also the kernel, the initrd or a disk; the %s would "
 			   "overwrite it",
@@ -127,14 +133,21 @@ static int open_output(const struct vm *vm, const char *what, const char *name, 
 	return 0;
 }
 
+int vm_open_inputs(struct vm *vm)
+{
+	int status = signed_open(vm);
+
+	if (!status)
+		status = vm_open_image("kernel", vm->config->kernel, &vm->kernel);
+	if (!status && vm->config->initrd)
+		status = vm_open_image("initrd", vm->config->initrd, &vm->initrd);
+	return status ? status : open_disks(vm);
+}
+
 int vm_open_files(struct vm *vm)
 {
-	int status = open_image("kernel", vm->config->kernel, &vm->kernel);
+	int status = vm_open_inputs(vm);
 
-	if (!status && vm->config->initrd)
-		status = open_image("initrd", vm->config->initrd, &vm->initrd);
-	if (!status)
-		status = open_disks(vm);
 	if (!status)
 		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
 	if (!status)
@@ -162,6 +175,8 @@ void vm_close_files(struct vm *vm)
 	close_fd(&vm->initrd.fd);
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disks); i++)
 		close_fd(&vm->disks[i].fd);
+	for (size_t i = 0; i < ARRAY_SIZE(vm->disk_trees); i++)
+		close_fd(&vm->disk_trees[i].fd);
 	close_fd(&vm->log_fd);
 	close_fd(&vm->tree_fd);
 }

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "vm/cmdline.h"
 #include "vm/machine.h"
+#include "vm/signed.h"
 #include "vm/unpack.h"
 
 enum { HEAD = 4096 }; /* bytes of a kernel that tell where it wants to lie */
@@ -118,11 +119,23 @@ static int unpack_kernel(const struct vm *vm, struct kernel *kernel)
 	return 0;
 }
 
+/* What was read and verified already: the mapping changes hands. */
+static int take_verified(struct signed_boot *boot, struct kernel *kernel)
+{
+	*kernel = (struct kernel){ boot->kernel.data, boot->kernel.size, .ours = true };
+	boot->kernel.data = NULL;
+	return 0;
+}
+
 /* The bytes that are judged later are the ones read here: all of them, once. */
 static int read_kernel(const struct vm *vm, struct kernel *kernel)
 {
 	const struct vm_file *file = &vm->kernel;
-	int status = judge_size(file);
+	int status;
+
+	if (vm->signed_boot)
+		return take_verified(vm->signed_boot, kernel);
+	status = judge_size(file);
 
 	if (status)
 		return status;
@@ -147,7 +160,7 @@ static int read_kernel(const struct vm *vm, struct kernel *kernel)
 /* The initrd goes straight to RAM: nobody parses it here. */
 int vm_load(struct vm *vm)
 {
-	char cmdline[VM_CMDLINE_MAX + 256];
+	char cmdline[MANIFEST_CMDLINE_MAX];
 	struct arch_images images = {
 		.kernel_name = vm->kernel.name,
 		.initrd_fd = vm->initrd.fd,
@@ -161,7 +174,11 @@ int vm_load(struct vm *vm)
 	};
 	struct kernel kernel;
 
-	if (vm_cmdline(vm->config, arch_serial_console, cmdline, sizeof(cmdline)) < 0) {
+	if (vm->signed_boot)
+		images.initrd = vm->signed_boot->initrd.data;
+	if (vm->signed_boot && vm->config->manifest) {
+		images.cmdline = vm->signed_boot->list.cmdline;
+	} else if (vm_cmdline(vm->config, arch_serial_console, cmdline, sizeof(cmdline)) < 0) {
 		diag_error("command line: longer than %zu bytes", sizeof(cmdline) - 1);
 		return VM_STATUS_USAGE;
 	}
@@ -178,5 +195,7 @@ int vm_load(struct vm *vm)
 	int r = arch_load(vm->arch, &images);
 
 	release(&kernel);
+	if (vm->signed_boot)
+		signed_release(&vm->signed_boot->initrd);
 	return r < 0 ? load_status(r) : 0;
 }

@@ -17,6 +17,7 @@
 #include "hw/loop.h"
 #include "mm/memory.h"
 #include "virtio/device.h"
+#include "virtio/disk.h"
 #include "virtio/mmio.h"
 #include "vm/config.h"
 #include "vm/console.h"
@@ -36,6 +37,8 @@ enum vm_end {
 	VM_END_SIGNAL,	     /* hvrun was asked to end by a signal */
 	VM_END_USER,	     /* Ctrl-A x */
 };
+
+struct signed_boot;
 
 /* A file that was opened before the door was locked; nothing of it is read yet. */
 struct vm_file {
@@ -57,6 +60,8 @@ struct vm {
 	struct vm_file kernel;
 	struct vm_file initrd;
 	struct vm_file disks[VM_MAX_DISKS];
+	struct vm_file disk_trees[VM_MAX_DISKS]; /* of hashes, for disks that are verified */
+	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
 	int log_fd;
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;
@@ -84,6 +89,18 @@ struct vm {
 /* vm/files.c: opens what @vm->config names. 0, or an exit status with the reason said. */
 int vm_open_files(struct vm *vm);
 
+/* The part of it that hvrun only reads, and disks. */
+int vm_open_inputs(struct vm *vm);
+
+/* Opens the regular file @name, which is a @what ("kernel"), to read it; nothing if it is open already. */
+int vm_open_image(const char *what, const char *name, struct vm_file *file);
+
+/*
+ * vm/verify.c: reads and verifies what --verify-key asks for. On return, what boots is the bytes in
+ * vm->signed_boot. 0, or an exit status with the reason said.
+ */
+int vm_verify(struct vm *vm);
+
 /* Whether error @err (-errno) is the host's lack of descriptors or memory: status 71, not 69 or 66. */
 bool vm_is_shortage(int err);
 void vm_close_files(struct vm *vm);
@@ -96,6 +113,9 @@ int vm_load(struct vm *vm);
 
 /* vm/devices.c: the one list of virtio devices. 0, or an exit status with the reason said. */
 int vm_create_devices(struct vm *vm);
+
+/* Opens what is behind disk @index, whose descriptors it takes. 0 or -errno, said. */
+int vm_open_disk(struct vm *vm, unsigned index, struct disk **out);
 void vm_destroy_devices(struct vm *vm);
 
 /* vm/run.c: the vCPUs, before devices, until those are gone. 0, or an exit status, said. */

@@ -13,6 +13,7 @@
 #include "base/diag.h"
 #include "vm/machine.h"
 #include "vm/sandbox.h"
+#include "vm/signed.h"
 
 /* Signals that end or concern the machine come as events of the loop, to the main thread. */
 static int open_signals(struct vm *vm)
@@ -224,6 +225,7 @@ static void tear_down(struct vm *vm)
 	vm_close_files(vm);
 	if (vm->signal_fd >= 0)
 		close(vm->signal_fd);
+	signed_close(vm);
 }
 
 struct stair {
@@ -231,20 +233,28 @@ struct stair {
 	const char *done; /* what -v says, with the time, when it is behind us */
 };
 
-static int climb_the_stair(struct vm *vm)
+static int climb(struct vm *vm, const struct stair *stair, size_t steps)
 {
-	static const struct stair stair[] = {
-		{ vm_open_files, "files opened" }, { open_signals, "signals blocked" },
-		{ lock_the_door, "door locked" },  { build, "machine built" },
-		{ vm_load, "kernel loaded" },	   { vm_run_vcpus, "machine ended" },
-	};
 	int status = 0;
 
-	for (size_t i = 0; !status && i < ARRAY_SIZE(stair); i++) {
+	for (size_t i = 0; !status && i < steps; i++) {
 		status = stair[i].step(vm);
 		if (!status)
 			vm_note_time(vm, stair[i].done);
 	}
+	return status;
+}
+
+static int climb_the_stair(struct vm *vm)
+{
+	static const struct stair stair[] = {
+		{ vm_open_files, "files opened" }, { open_signals, "signals blocked" },
+		{ lock_the_door, "door locked" },  { vm_verify, "images verified" },
+		{ build, "machine built" },	   { vm_load, "kernel loaded" },
+		{ vm_run_vcpus, "machine ended" },
+	};
+	int status = climb(vm, stair, ARRAY_SIZE(stair));
+
 	return status ? status : end_status(vm);
 }
 
@@ -271,7 +281,7 @@ int vm_run(const struct vm_config *config)
 
 	vcpu_gate_init(&vm.gate, gate_emptied, &vm);
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
-		vm.disks[i].fd = -1;
+		vm.disks[i].fd = vm.disk_trees[i].fd = -1;
 	for (unsigned i = 0; vcpus && i < config->cpus; i++)
 		vcpus[i].fd = -1;
 	vm.vcpus = vcpus;

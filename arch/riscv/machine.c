@@ -183,17 +183,6 @@ static int load_kernel(struct arch *arch, const struct kernel_file *kernel)
 	return kernel_refuse(kernel, "an Image or an ELF file is needed");
 }
 
-static int load_initrd(struct arch *arch, const struct arch_images *images)
-{
-	int r = mem_read_file(arch->config.mem, gpa(arch->boot.initrd), images->initrd_fd, 0,
-			      images->initrd_size);
-
-	if (r < 0)
-		diag_error("initrd %s: cannot read: %s", images->initrd_name,
-			   r == -ENODATA ? "the file became shorter" : strerror(-r));
-	return r;
-}
-
 int arch_load(struct arch *arch, const struct arch_images *images)
 {
 	const struct kernel_file kernel = {
@@ -206,6 +195,6 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 	if (!r)
 		r = dt_place(arch->config.mem, RISCV_RAM, images->initrd_size, &arch->boot);
 	if (!r && images->initrd_fd >= 0)
-		r = load_initrd(arch, images);
+		r = arch_put_initrd(arch->config.mem, gpa(arch->boot.initrd), images);
 	return r ? r : riscv_write_tree(arch, images);
 }

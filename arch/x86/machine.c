@@ -209,13 +209,7 @@ static int load_initrd(struct arch *arch, const struct arch_images *images,
 {
 	int r = x86_place_initrd(arch->config.mem, kernel, &arch->boot, images->initrd_size, at);
 
-	if (r < 0)
-		return r;
-	r = mem_read_file(arch->config.mem, *at, images->initrd_fd, 0, images->initrd_size);
-	if (r < 0)
-		diag_error("initrd %s: cannot read: %s", images->initrd_name,
-			   r == -ENODATA ? "the file became shorter" : strerror(-r));
-	return r;
+	return r < 0 ? r : arch_put_initrd(arch->config.mem, *at, images);
 }
 
 static int write_acpi(struct arch *arch, const struct arch_images *images, gpa_t *rsdp)

@@ -33,6 +33,17 @@ wrong 'cpus: too many' 'from 1 to 64' -k x -c 65
 wrong 'disk: no name' 'file name is empty' -k x -d ,ro
 wrong 'disk: qcow2' 'unknown format qcow2; it can be raw' -k x -d y,format=qcow2
 wrong 'disk: a word too many' 'unknown word "cow"' -k x -d y,cow
+wrong 'disk: verity without ro' 'verity needs ro' -k x -d y,verity=z
+wrong 'disk: verity without a root' 'verity needs root-hash=HEX, or a --manifest' -k x -d y,ro,verity=z
+wrong 'disk: a root without a tree' 'root-hash needs verity' -k x -d "y,ro,root-hash=$(printf %064d 0)"
+wrong 'disk: verity twice' 'verity is given twice' -k x -d y,ro,verity=z,verity=z
+wrong 'disk: no tree' 'verity= wants the file' -k x -d y,ro,verity=
+for hash in 0 "$(printf %063d 0)" "$(printf %063dg 0)" "$(printf %066d 0)" ''; do
+	wrong "disk: root hash \"$hash\"" '64 or 128 hexadecimal digits' -k x -d "y,ro,verity=z,root-hash=$hash"
+done
+wrong 'disk: two roots' 'root-hash is given twice' -k x \
+	-d "y,ro,verity=z,root-hash=$(printf %064d 0),root-hash=$(printf %064d 0)"
+wrong 'manifest without a key' '--manifest needs --verify-key' --manifest m
 wrong 'sandbox: log' 'unknown value "log"; it can be on or off' -k x --sandbox log
 wrong 'console: tty' 'unknown value "tty"' -k x --console tty
 wrong 'doctor with words' 'doctor takes no options' doctor now
@@ -42,7 +53,7 @@ wrong 'loud and quiet' 'do not go together' -k x -v -q
 for command in exec sign verify ctl backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
-for option in --net=user --share=. --vsock=3,path=s --balloon --verify-key=k --manifest=m \
+for option in --net=user --share=. --vsock=3,path=s --balloon \
 	--gdb=1234 --timeout=5 --until=x --fail-on=x --core=c --report=r --control=c --restore=r --reboot; do
 	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
 done

@@ -206,7 +206,7 @@ static void test_disk(void **state)
 	refuse("-k|x|-d|a,cow", "unknown word \"cow\"");
 	refuse("-k|x|-d|a,rw", "unknown word \"rw\"");
 	refuse("-k|x|-d|a,queues=2", "unknown word \"queues=2\"");
-	refuse("-k|x|-d|a,verity=h,root-hash=00", "unknown word \"verity=h\"");
+	refuse("-k|x|-d|a,verity=h,root-hash=00", "64 or 128 hexadecimal digits");
 	refuse("-k|x|-d|a,", "unknown word \"\"");
 	refuse("-k|x|-d|a,ro=1", "unknown word \"ro=1\"");
 	refuse("-k|x|-d|a,format=qcow2", "unknown format qcow2");
@@ -216,6 +216,48 @@ static void test_disk(void **state)
 	refuse("-k|x|-d|a,serial=a b", "not printable ASCII");
 	refuse("-k|x|-d|a,serial=a\xc3\xa9", "not printable ASCII");
 	refuse("-k|x|-d|a,serial=1,serial=2", "given twice");
+}
+
+#define ROOT "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+
+static void test_disk_verity(void **state)
+{
+	const struct vm_disk_config *disk = &options.config.disks[0];
+
+	(void)state;
+	accept("-k|x|-d|a,ro,verity=h.tree,root-hash=" ROOT);
+	assert_string_equal(disk->verity, "h.tree");
+	assert_int_equal(disk->root_len, 32);
+	assert_int_equal(disk->root[0], 0x00);
+	assert_int_equal(disk->root[1], 0x11);
+	assert_int_equal(disk->root[26], 0xaa);
+	assert_int_equal(disk->root[31], 0xff);
+	accept("-k|x|-d|a,root-hash=" ROOT ROOT ",verity=h,ro");
+	assert_int_equal(disk->root_len, 64);
+	accept("--manifest|m|--verify-key|k|-d|a,ro,verity=h");
+	assert_int_equal(disk->root_len, 0);
+	refuse("-k|x|-d|a,ro,verity=h", "verity needs root-hash=HEX, or a --manifest");
+	refuse("-k|x|-d|a,verity=h,root-hash=" ROOT, "verity needs ro");
+	refuse("-k|x|-d|a,ro,root-hash=" ROOT, "root-hash needs verity");
+	refuse("-k|x|-d|a,ro,verity=", "wants the file");
+	refuse("-k|x|-d|a,ro,verity=h,verity=h", "given twice");
+	refuse("-k|x|-d|a,ro,verity=h,root-hash=" ROOT ",root-hash=" ROOT, "given twice");
+	refuse("-k|x|-d|a,ro,verity=h,root-hash=" ROOT "0", "64 or 128");
+	refuse("-k|x|-d|a,ro,verity=h,root-hash=", "64 or 128");
+}
+
+static void test_verify(void **state)
+{
+	(void)state;
+	accept("-k|x|--verify-key|key.pub");
+	assert_string_equal(options.config.verify_key, "key.pub");
+	assert_null(options.config.manifest);
+	accept("--verify-key=key.pub|--manifest=m");
+	assert_string_equal(options.config.manifest, "m");
+	assert_null(options.config.kernel);
+	refuse("--manifest=m|-k|x", "--manifest needs --verify-key");
+	refuse("--verify-key=k", "no kernel to boot");
+	refuse("-k|x|--verify-key=", "file name is empty");
 }
 
 static void test_disk_commas(void **state)
@@ -330,9 +372,9 @@ static void test_refused_words(void **state)
 static void test_not_built_is_unknown(void **state)
 {
 	static const char *const words[] = {
-		"net=user",   "share=.",  "vsock=3",   "balloon",     "verify-key=k",
-		"manifest=m", "gdb=1234", "timeout=5", "until=login", "fail-on=panic",
-		"core=c",     "report=r", "control=s", "restore=d",   "reboot",
+		"net=user",  "share=.",	    "vsock=3",	     "balloon", "gdb=1234",
+		"timeout=5", "until=login", "fail-on=panic", "core=c",	"report=r",
+		"control=s", "restore=d",   "reboot",
 	};
 	char line[64];
 
@@ -452,6 +494,8 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_cpus),
 		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_disk_verity),
+		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_disk_commas),
 		cmocka_unit_test(test_disks_in_order_and_bounded),
 		cmocka_unit_test(test_append_is_bounded),
