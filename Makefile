@@ -96,6 +96,14 @@ $(OUT)/obj/%.o: %.c $(OUT)/flags $(FOREIGN)
 	$(call QUIET,CC,$(VARIANT) $<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@$(NEW_OBJ) $< \
 	$(if $(NEW_OBJ),&& mv -f $@$(NEW_OBJ) $@)
 
+# The names of the system calls, one a line: NAME(openat).
+$(OUT)/gen/syscall_list.h: $(OUT)/flags
+	@mkdir -p $(@D)
+	$(call QUIET,GEN,$@)echo '#include <sys/syscall.h>' | $(CC) $(CPPFLAGS) -E -dM - | \
+	sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/NAME(\1)/p' | sort >$@$(NEW) && mv -f $@$(NEW) $@
+$(OUT)/obj/vm/syscall_name.o: $(OUT)/gen/syscall_list.h
+$(OUT)/obj/vm/syscall_name.o: CPPFLAGS += -I$(OUT)/gen
+
 define own_library
 $(OUT)/lib/$(subst /,-,$(1)).a: $(filter $(OUT)/obj/$(1)/%,$(foreach o,$(OBJS),$(if $(filter $(OUT)/obj/$(1)/,$(dir $(o))),$(o))))
 	@mkdir -p $$(@D)

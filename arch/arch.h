@@ -30,8 +30,27 @@ extern const bool arch_has_tree;
 /* The capabilities of KVM that only this architecture needs; ended by an entry without name. */
 extern const struct kvm_need arch_kvm_needs[];
 
-/* The requests of ioctl that only this architecture makes, for the sandbox; ended by 0. */
-extern const unsigned long arch_ioctls[];
+/* When a request of ioctl is made: which threads' lists of the sandbox it is on. */
+enum {
+	ARCH_AT_BUILD = 1,    /* main thread, before the first vCPU runs */
+	ARCH_ON_OWN_VCPU = 2, /* vCPU threads, each with its own descriptor */
+	ARCH_ON_ANY_VCPU = 4, /* vCPU threads, with others' too */
+	ARCH_ON_LOOP = 8,     /* main thread, from then on */
+};
+
+struct arch_ioctl {
+	unsigned long request;
+	unsigned when; /* ARCH_ bits */
+	const char *name;
+	const char *why;
+};
+
+/* The requests of ioctl that only this architecture makes, for the sandbox. */
+extern const struct arch_ioctl arch_ioctls[];
+extern const size_t arch_ioctl_count;
+
+/* AUDIT_ARCH_...: how the kernel calls this architecture to filters of system calls. */
+extern const uint32_t arch_audit;
 
 /*
  * The machine type to give to KVM_CREATE_VM for a guest with @ram bytes. 0, or -ENOTSUP if this host

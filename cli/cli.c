@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "cli/crash.h"
 #include "cli/doctor.h"
+#include "cli/doctor_sandbox.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "vm/config.h"
@@ -101,7 +102,10 @@ static int doctor(int argc, char **argv)
 		return doctor_run();
 	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
 		return print_help(false);
-	diag_error("doctor takes no options, and was given \"%s\"", argv[0]);
+	if (argc == 1 && strcmp(argv[0], "--sandbox") == 0)
+		return doctor_sandbox();
+	diag_error("doctor takes --sandbox or nothing, and was given \"%s\"",
+		   argv[argc == 1 ? 0 : 1]);
 	return VM_STATUS_USAGE;
 }
 

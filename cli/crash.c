@@ -10,6 +10,8 @@
 #include "base/diag.h"
 #include "cli/terminal.h"
 #include "vm/config.h"
+#include "vm/sandbox.h"
+#include "vm/syscall_name.h"
 
 /*
  * vm/ takes SIGHUP, SIGINT and SIGTERM as events and ignores SIGPIPE once a machine is being built;
@@ -33,9 +35,10 @@ static void on_refused_call(int sig, siginfo_t *info, void *context)
 	(void)sig;
 	(void)context;
 	terminal_leave();
-	diag_error("sandbox: system call %d at %p (thread %d of process %d) is not on the list "
-		   "(docs/security.md): a defect of hvrun, or it was taken over; please report",
-		   info->si_syscall, info->si_call_addr, (int)gettid(), (int)getpid());
+	diag_error("sandbox: system call %d (%s) at %p is not on the list of its thread (%s, %d of "
+		   "process %d): a defect of hvrun, or it was taken over; please report",
+		   info->si_syscall, syscall_name(info->si_syscall), info->si_call_addr,
+		   sandbox_thread_class(), (int)gettid(), (int)getpid());
 	_exit(VM_STATUS_DEFECT);
 }
 

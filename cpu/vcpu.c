@@ -99,6 +99,14 @@ static enum vcpu_next run_once(struct vcpu *vcpu)
  * A stop request sets `stop` and immediate_exit, then signals. Wherever the thread is then, it does
  * not stay in the guest: before KVM_RUN, immediate_exit turns it back; inside, the signal does.
  */
+static void run_until_told(struct vcpu *vcpu)
+{
+	while (!atomic_load_explicit(&vcpu->stop, memory_order_acquire)) {
+		if (run_once(vcpu) == VCPU_STOP)
+			return;
+	}
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -107,12 +115,9 @@ static void *vcpu_thread(void *arg)
 	snprintf(name, sizeof(name), "hvrun-vcpu%u", vcpu->index % 10000);
 	(void)prctl(PR_SET_NAME, name);
 	vcpu_gate_pass(vcpu);
-	if (!atomic_load_explicit(&vcpu->stop, memory_order_acquire))
-		vcpu->env->entering(vcpu->env->opaque, vcpu);
-	while (!atomic_load_explicit(&vcpu->stop, memory_order_acquire)) {
-		if (run_once(vcpu) == VCPU_STOP)
-			break;
-	}
+	if (!atomic_load_explicit(&vcpu->stop, memory_order_acquire) &&
+	    vcpu->env->entering(vcpu->env->opaque, vcpu) == 0)
+		run_until_told(vcpu);
 	vcpu_gate_leave(vcpu->env->gate);
 	return NULL;
 }

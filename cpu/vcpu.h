@@ -52,8 +52,11 @@ struct vcpu_env {
 	void (*arch_dump)(struct vcpu *vcpu);
 	/* Any vCPU thread: the machine is over. May be called by several. */
 	void (*ended)(void *opaque, struct vcpu *vcpu, enum vcpu_end why);
-	/* The thread of @vcpu is about to enter the guest for the first time. */
-	void (*entering)(void *opaque, struct vcpu *vcpu);
+	/*
+	 * The thread of @vcpu is about to enter the guest for the first time. 0, or -errno, said: then it
+	 * does not, and @ended has been told.
+	 */
+	int (*entering)(void *opaque, struct vcpu *vcpu);
 	void *opaque;
 };
 

@@ -399,14 +399,37 @@ int loop_turn(struct loop *loop, int timeout_ms)
 	return n;
 }
 
+void loop_hold(struct loop *loop)
+{
+	own_when_free(loop);
+}
+
+void loop_release(struct loop *loop)
+{
+	disown(loop);
+}
+
+static bool is_ours(struct loop *loop)
+{
+	bool ours;
+
+	lock_take(&loop->lock);
+	ours = owned_by_us(loop);
+	lock_drop(&loop->lock);
+	return ours;
+}
+
 int loop_run(struct loop *loop)
 {
+	bool held = is_ours(loop);
 	int n = 0;
 
-	own_when_free(loop);
+	if (!held)
+		own_when_free(loop);
 	while (n >= 0 && !atomic_load(&loop->stop))
 		n = turn(loop, -1);
-	disown(loop);
+	if (!held)
+		disown(loop);
 	return n < 0 ? n : 0;
 }
 

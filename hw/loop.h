@@ -64,6 +64,14 @@ int loop_run(struct loop *loop);
  */
 int loop_turn(struct loop *loop, int timeout_ms);
 
+/*
+ * The calling thread is the loop's from now on, whether it runs the loop or not, until loop_release:
+ * nobody else becomes it meanwhile, and calls wait until loop_run or loop_serve_until looks at them. For a
+ * program whose other threads may not do what devices do. Before loop_run, not nested.
+ */
+void loop_hold(struct loop *loop);
+void loop_release(struct loop *loop);
+
 /* Makes loop_run return after the callback under way; sticky. Any thread. */
 void loop_stop(struct loop *loop);
 
@@ -71,7 +79,7 @@ void loop_stop(struct loop *loop);
  * Runs @fn(@opaque) on the loop's thread and returns when it has run. On the loop's own thread it
  * is a plain call. While no thread runs the loop (before loop_run, after loop_stop) the caller
  * becomes the loop's thread for the length of the call, one caller at a time; so a call always
- * completes. This is how a vCPU thread changes the state of a device that belongs to the loop.
+ * completes. (Held by loop_hold, it waits for the holder.) This is how a vCPU thread changes the state of a device that belongs to the loop.
  * The caller holds no lock (base/lock.h), for it may wait. Must not be called from two loops at
  * each other.
  */

@@ -36,7 +36,7 @@ IS_CLANG := $(findstring clang,$(CC))
 CPPFLAGS := -D_GNU_SOURCE -I. -DHVRUN_VERSION='"$(HVRUN_VERSION)"'
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough -Werror
-# KVM's and libseccomp's own idioms: a header before its array in one struct; a macro's shorter list.
+# KVM's own idioms: a header before its array in one struct; a macro's shorter list.
 WARNINGS += $(if $(IS_CLANG),-Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers)
 CFLAGS   := -std=gnu17 -g -fno-strict-aliasing -pthread -fPIE $(WARNINGS) \
 	$(if $(IS_CLANG),-Wthread-safety)
@@ -52,9 +52,9 @@ LDFLAGS  += -Lout/foreign/$(ARCH)/lib
 endif
 
 # What each library is for: docs/dependencies.md
-LDLIBS_x86   := -lseccomp
-LDLIBS_arm64 := -lseccomp -lfdt
-LDLIBS_riscv := -lseccomp -lfdt
+LDLIBS_x86   :=
+LDLIBS_arm64 := -lfdt
+LDLIBS_riscv := -lfdt
 LDLIBS       := -lz -lzstd -lsodium $(LDLIBS_$(ARCH))
 
 # Instrumented code makes gcc see sizes that cannot be; the other builds judge these.

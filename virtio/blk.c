@@ -371,13 +371,13 @@ static int failed(const struct disk *disk, const char *what, int err)
 	return err;
 }
 
-static int start_pool(struct blk *blk, unsigned threads, struct loop *loop)
+static int start_pool(struct blk *blk, const struct virtio_blk_config *config, struct loop *loop)
 {
 	int err;
 
-	if (threads == 0)
+	if (config->threads == 0)
 		return 0;
-	err = io_pool_create(threads, "hvrun-disk", run_job, &blk->pool);
+	err = io_pool_create(config->threads, "hvrun-disk", run_job, config->guard, &blk->pool);
 	if (err == 0)
 		err = loop_add_eventfd(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
 	return err ? failed(blk->rules.disk, "starting I/O threads", err) : 0;
@@ -427,7 +427,7 @@ int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, st
 	err = blk_new(config, &blk);
 	if (err < 0)
 		return err;
-	err = start_pool(blk, config->threads, loop);
+	err = start_pool(blk, config, loop);
 	if (err == 0 && config->io_uring)
 		err = start_ring(blk, loop);
 	if (err == 0)

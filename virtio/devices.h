@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/thread_guard.h"
 #include "virtio/device.h"
 #include "virtio/disk.h"
 
@@ -22,6 +23,7 @@ struct virtio_blk_config {
 	 * (else -EOPNOTSUPP). -ENOSYS or -EPERM where the host has none.
 	 */
 	bool io_uring;
+	const struct thread_guard *guard; /* for the threads; NULL: none */
 };
 
 /*

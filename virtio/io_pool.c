@@ -27,6 +27,7 @@ struct io_pool {
 	io_run_fn run;
 	int eventfd;
 	const char *name;
+	const struct thread_guard *guard;
 	unsigned threads; /* started */
 	pthread_t thread[IO_POOL_MAX_THREADS];
 
@@ -37,6 +38,7 @@ struct io_pool {
 	struct job_list done GUARDED_BY(&lock);
 	unsigned unfinished GUARDED_BY(&lock); /* submitted and not yet in done */
 	unsigned up GUARDED_BY(&lock);
+	int refused GUARDED_BY(&lock); /* -errno of a thread's guard: it ended at once */
 	bool stop GUARDED_BY(&lock);
 };
 
@@ -83,11 +85,18 @@ static void *pool_thread(void *opaque)
 	struct io_pool *pool = opaque;
 	const uint64_t one = 1;
 	struct io_job *job;
+	int refused;
 
 	(void)pthread_setname_np(pthread_self(), pool->name);
+	refused = thread_guard_enter(pool->guard, THREAD_IO);
 	lock_take(&pool->lock);
 	pool->up++;
 	cond_broadcast(&pool->quiet);
+	if (refused) {
+		pool->refused = refused;
+		lock_drop(&pool->lock);
+		return NULL;
+	}
 	while ((job = next_job(pool)) != NULL) {
 		bool wake;
 
@@ -127,11 +136,14 @@ static int start_threads(struct io_pool *pool, unsigned threads)
 	lock_take(&pool->lock);
 	while (pool->up < pool->threads)
 		lock_wait(&pool->lock, &pool->quiet);
+	if (!err)
+		err = pool->refused;
 	lock_drop(&pool->lock);
 	return err;
 }
 
-int io_pool_create(unsigned threads, const char *name, io_run_fn run, struct io_pool **out)
+int io_pool_create(unsigned threads, const char *name, io_run_fn run,
+		   const struct thread_guard *guard, struct io_pool **out)
 {
 	struct io_pool *pool;
 	int err;
@@ -149,6 +161,7 @@ int io_pool_create(unsigned threads, const char *name, io_run_fn run, struct io_
 	}
 	pool->run = run;
 	pool->name = name;
+	pool->guard = guard;
 	lock_init(&pool->lock, LOCK_RANK_DISK, "I/O pool");
 	cond_init(&pool->work);
 	cond_init(&pool->quiet);

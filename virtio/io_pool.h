@@ -9,6 +9,8 @@
 #ifndef VIRTIO_IO_POOL_H
 #define VIRTIO_IO_POOL_H
 
+#include "base/thread_guard.h"
+
 enum { IO_POOL_MAX_THREADS = 16 };
 
 struct io_pool;
@@ -24,9 +26,11 @@ typedef void (*io_run_fn)(struct io_job *job);
 /*
  * Starts @threads (1 to IO_POOL_MAX_THREADS) threads, with all signals blocked, and waits until
  * each of them has come up, so that a sandbox that forbids to start threads may close right after.
- * @name, at most 15 bytes, is the threads' name for ps. 0; -EINVAL or -errno, and nothing is left.
+ * @name, at most 15 bytes, is the threads' name for ps. @guard (NULL: none) takes from each what a
+ * THREAD_IO does not need. 0; -EINVAL or -errno, and nothing is left.
  */
-int io_pool_create(unsigned threads, const char *name, io_run_fn run, struct io_pool **out);
+int io_pool_create(unsigned threads, const char *name, io_run_fn run,
+		   const struct thread_guard *guard, struct io_pool **out);
 
 /*
  * Does what was submitted, joins the threads, frees. Jobs not reaped stay the caller's. NULL is ok.

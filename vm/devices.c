@@ -96,6 +96,7 @@ static int create_disk(struct vm *vm, unsigned index)
 		.serial = config->serial,
 		.threads = IO_THREADS,
 		.io_uring = vm->config->io_uring && !config->verity,
+		.guard = &vm->sandbox.guard,
 	};
 	struct virtio_dev *dev;
 	int r = vm_open_disk(vm, index, &blk.disk);

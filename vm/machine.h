@@ -22,6 +22,7 @@
 #include "vm/config.h"
 #include "vm/console.h"
 #include "vm/panic.h"
+#include "vm/sandbox.h"
 
 enum { VM_MAX_DEVICES = 16 };
 
@@ -66,6 +67,7 @@ struct vm {
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;
 
+	struct sandbox sandbox;
 	struct kvm kvm;
 	struct guest_mem *mem;
 	struct bus *bus;
@@ -83,7 +85,7 @@ struct vm {
 
 	/* enum vm_end in the low byte, status above: set once by whoever ends the run. */
 	atomic_uint end;
-	atomic_bool entered; /* the first vCPU was about to run */
+	atomic_bool entered;	/* the first vCPU was about to run */
 };
 
 /* vm/files.c: opens what @vm->config names. 0, or an exit status with the reason said. */

@@ -18,9 +18,10 @@
 static int read_locked(const struct vm *vm, struct manifest *out)
 {
 	struct signed_boot *boot = vm->signed_boot;
+	struct sandbox sandbox;
 	int status;
 
-	if (vm->config->sandbox != VM_SANDBOX_OFF && sandbox_possible() && sandbox_lock(false) < 0)
+	if (sandbox_lock(&sandbox, vm->config) < 0)
 		return VM_STATUS_SYSTEM;
 	status = signed_read_list(boot);
 	*out = boot->list;

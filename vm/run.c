@@ -50,13 +50,16 @@ void vm_note_time(const struct vm *vm, const char *what)
 	diag_note("%s at %" PRIu64 " us", what, (ns - vm->config->launched_ns) / 1000);
 }
 
-static void vcpu_entering(void *opaque, struct vcpu *vcpu)
+static int vcpu_entering(void *opaque, struct vcpu *vcpu)
 {
 	struct vm *vm = opaque;
+	int r = sandbox_enter(&vm->sandbox, SANDBOX_VCPU, vcpu->fd);
 
-	(void)vcpu;
-	if (!atomic_exchange(&vm->entered, true))
+	if (r < 0)
+		vm_end(vm, VM_END_HOST, 0);
+	else if (!atomic_exchange(&vm->entered, true))
 		vm_note_time(vm, "first vcpu entered");
+	return r;
 }
 
 static void tell_window_size(struct vm *vm)
@@ -142,11 +145,15 @@ static int start_vcpus(struct vm *vm)
 	return r;
 }
 
-/* However far it came: every thread is told to stop and waited for. */
+/*
+ * However far it came: every thread is told to stop and waited for. One may be waiting for the loop, for
+ * what only the loop's thread may do: it is served until all are out.
+ */
 static void stop_vcpus(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config->cpus; i++)
 		vcpu_stop(&vm->vcpus[i]);
+	vm_pause(vm);
 	for (unsigned i = 0; i < vm->config->cpus; i++)
 		vcpu_join(&vm->vcpus[i]);
 }
@@ -167,13 +174,18 @@ static void say_exits(const struct vm *vm)
 
 int vm_run_vcpus(struct vm *vm)
 {
-	int r = start_console(vm);
+	int r;
 
+	loop_hold(vm->loop);
+	r = start_console(vm);
 	if (!r)
 		r = start_vcpus(vm);
 	if (!r)
+		r = sandbox_enter(&vm->sandbox, SANDBOX_LOOP, -1);
+	if (!r)
 		r = loop_run(vm->loop);
 	stop_vcpus(vm);
+	loop_release(vm->loop);
 	if (!r && vm->config->verbosity > 0)
 		say_exits(vm);
 	return r < 0 ? VM_STATUS_SYSTEM : 0;

@@ -12,7 +12,6 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "vm/machine.h"
-#include "vm/sandbox.h"
 #include "vm/signed.h"
 
 /* Signals that end or concern the machine come as events of the loop, to the main thread. */
@@ -37,9 +36,7 @@ static int open_signals(struct vm *vm)
 
 static int lock_the_door(struct vm *vm)
 {
-	if (vm->config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
-		return 0;
-	return sandbox_lock(vm->config->io_uring) < 0 ? VM_STATUS_SYSTEM : 0;
+	return sandbox_lock(&vm->sandbox, vm->config) < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
 static void power_off(void *opaque)
@@ -90,6 +87,7 @@ static int create_kvm(struct vm *vm)
 	r = kvm_create_vm(&vm->kvm, type);
 	if (r < 0)
 		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
+	vm->sandbox.vm_fd = vm->kvm.vm_fd;
 
 	int most = kvm_has(&vm->kvm, KVM_CAP_MAX_VCPUS);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/audit.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -38,11 +39,20 @@ const struct kvm_need arch_kvm_needs[] = {
 	{ 0, NULL, NULL, false },
 };
 
-const unsigned long arch_ioctls[] = {
-	KVM_ENABLE_CAP,		  KVM_CREATE_DEVICE, KVM_SET_DEVICE_ATTR,
-	KVM_ARM_PREFERRED_TARGET, KVM_ARM_VCPU_INIT, KVM_ARM_VCPU_FINALIZE,
-	KVM_GET_ONE_REG,	  KVM_SET_ONE_REG,   0,
+const uint32_t arch_audit = AUDIT_ARCH_AARCH64;
+
+const struct arch_ioctl arch_ioctls[] = {
+	{ KVM_ENABLE_CAP, ARCH_AT_BUILD, "KVM_ENABLE_CAP", "what the machine can" },
+	{ KVM_CREATE_DEVICE, ARCH_AT_BUILD, "KVM_CREATE_DEVICE", "the interrupt controller" },
+	{ KVM_SET_DEVICE_ATTR, ARCH_AT_BUILD, "KVM_SET_DEVICE_ATTR", "the interrupt controller" },
+	{ KVM_ARM_PREFERRED_TARGET, ARCH_AT_BUILD, "KVM_ARM_PREFERRED_TARGET", "vCPUs are made" },
+	{ KVM_ARM_VCPU_INIT, ARCH_AT_BUILD, "KVM_ARM_VCPU_INIT", "vCPUs are made" },
+	{ KVM_ARM_VCPU_FINALIZE, ARCH_AT_BUILD, "KVM_ARM_VCPU_FINALIZE", "vCPUs are made" },
+	{ KVM_SET_ONE_REG, ARCH_AT_BUILD, "KVM_SET_ONE_REG", "registers at the start" },
+	{ KVM_GET_ONE_REG, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU, "KVM_GET_ONE_REG",
+	  "registers at the start; the report of a crash" },
 };
+const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
 
 /* The type is the number of address bits: as few as the RAM needs, which makes short page tables. */
 int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type)

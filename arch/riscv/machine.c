@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/audit.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,15 +36,18 @@ const struct kvm_need arch_kvm_needs[] = {
 	{ 0, NULL, NULL, false },
 };
 
-const unsigned long arch_ioctls[] = {
-	KVM_GET_ONE_REG,
-	KVM_SET_ONE_REG,
-	KVM_INTERRUPT,
-	KVM_CREATE_DEVICE,
-	KVM_SET_DEVICE_ATTR,
-	KVM_GET_DEVICE_ATTR,
-	0,
+const uint32_t arch_audit = AUDIT_ARCH_RISCV64;
+
+const struct arch_ioctl arch_ioctls[] = {
+	{ KVM_INTERRUPT, ARCH_ON_ANY_VCPU | ARCH_ON_LOOP, "KVM_INTERRUPT", "pins of the PLIC" },
+	{ KVM_CREATE_DEVICE, ARCH_AT_BUILD, "KVM_CREATE_DEVICE", "the interrupt controller" },
+	{ KVM_SET_DEVICE_ATTR, ARCH_AT_BUILD, "KVM_SET_DEVICE_ATTR", "the interrupt controller" },
+	{ KVM_GET_DEVICE_ATTR, ARCH_AT_BUILD, "KVM_GET_DEVICE_ATTR", "the interrupt controller" },
+	{ KVM_SET_ONE_REG, ARCH_AT_BUILD, "KVM_SET_ONE_REG", "registers at the start" },
+	{ KVM_GET_ONE_REG, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU, "KVM_GET_ONE_REG",
+	  "registers at the start; the report of a crash" },
 };
+const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
 
 int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type)
 {

@@ -3,6 +3,7 @@
 #include "arch/x86/machine.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,23 +36,27 @@ const struct kvm_need arch_kvm_needs[] = {
 	{ 0, NULL, NULL, false },
 };
 
-const unsigned long arch_ioctls[] = {
-	KVM_SET_TSS_ADDR,
-	KVM_SET_IDENTITY_MAP_ADDR,
-	KVM_CREATE_IRQCHIP,
-	KVM_CREATE_PIT2,
-	KVM_GET_SUPPORTED_CPUID,
-	KVM_SET_CPUID2,
-	KVM_GET_SREGS,
-	KVM_SET_SREGS,
-	KVM_GET_REGS,
-	KVM_SET_REGS,
-	KVM_SET_MSRS,
-	KVM_GET_LAPIC,
-	KVM_SET_LAPIC,
-	KVM_TRANSLATE,
-	0,
+const uint32_t arch_audit = AUDIT_ARCH_X86_64;
+
+const struct arch_ioctl arch_ioctls[] = {
+	{ KVM_SET_TSS_ADDR, ARCH_AT_BUILD, "KVM_SET_TSS_ADDR", "the machine is made" },
+	{ KVM_SET_IDENTITY_MAP_ADDR, ARCH_AT_BUILD, "KVM_SET_IDENTITY_MAP_ADDR",
+	  "the machine is made" },
+	{ KVM_CREATE_IRQCHIP, ARCH_AT_BUILD, "KVM_CREATE_IRQCHIP", "interrupt controllers" },
+	{ KVM_CREATE_PIT2, ARCH_AT_BUILD, "KVM_CREATE_PIT2", "the timer of old kernels" },
+	{ KVM_GET_SUPPORTED_CPUID, ARCH_AT_BUILD, "KVM_GET_SUPPORTED_CPUID", "CPUID of the guest" },
+	{ KVM_SET_CPUID2, ARCH_AT_BUILD, "KVM_SET_CPUID2", "CPUID of the guest" },
+	{ KVM_SET_SREGS, ARCH_AT_BUILD, "KVM_SET_SREGS", "registers at the start" },
+	{ KVM_SET_REGS, ARCH_AT_BUILD, "KVM_SET_REGS", "registers at the start" },
+	{ KVM_SET_MSRS, ARCH_AT_BUILD, "KVM_SET_MSRS", "registers at the start" },
+	{ KVM_GET_LAPIC, ARCH_AT_BUILD, "KVM_GET_LAPIC", "registers at the start" },
+	{ KVM_SET_LAPIC, ARCH_AT_BUILD, "KVM_SET_LAPIC", "registers at the start" },
+	{ KVM_GET_SREGS, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU, "KVM_GET_SREGS",
+	  "registers at the start; the report of a crash" },
+	{ KVM_GET_REGS, ARCH_ON_OWN_VCPU, "KVM_GET_REGS", "the report of a crash" },
+	{ KVM_TRANSLATE, ARCH_ON_OWN_VCPU, "KVM_TRANSLATE", "the report of a crash" },
 };
+const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
 
 int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type)
 {

@@ -4,7 +4,7 @@
  *
  * PROBE=KIND	what to try: open, socket, exec, fork, ptrace, kill, exec-memory, make-executable,
  *		ioctl, prctl, io_uring
- * PROBE_AT=WHERE	vcpu: in a vCPU's thread, before it enters the guest for the first time; poll: in
+ * PROBE_AT=WHERE	build: in the main thread, before the machine is made; vcpu: in a vCPU's thread, before it enters the guest for the first time; poll: in
  *		the thread that writes the console
  *
  * A line "probe: KIND got through" on standard error means that the sandbox let it. With
@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 static atomic_bool tried;
+static atomic_bool looping; /* the main thread runs the loop: files have been read by now */
 
 static void attempt(const char *kind)
 {
@@ -83,7 +85,15 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(args);
 	if (request == KVM_RUN)
 		attempt_at("vcpu");
+	if (request == KVM_CREATE_VM)
+		attempt_at("build");
 	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+{
+	atomic_store(&looping, true);
+	return (int)syscall(SYS_epoll_wait, epfd, events, max, timeout);
 }
 
 int poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -100,7 +110,8 @@ static void look_at_order(int fd)
 	const char *kind = getenv("PROBE");
 	struct stat st;
 
-	if (!kind || strcmp(kind, "order") != 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+	if (atomic_load(&looping) || !kind || strcmp(kind, "order") != 0 || fstat(fd, &st) != 0 ||
+	    !S_ISREG(st.st_mode))
 		return;
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0)
 		(void)!write(2, words, sizeof(words) - 1);

@@ -31,12 +31,15 @@ else
 	not_ok 'the probe itself works' "status $status: $(head -c 300 "$err" | tr '\n' '|')"
 fi
 
-for at in vcpu poll; do
+for at in build vcpu poll; do
 	for kind in open socket exec fork ptrace kill exec-memory make-executable ioctl io_uring; do
 		probe "$kind" "$at" -k "$GUESTS/hello.elf"
-		check "$kind ($at): refused" 70 '^hvrun: sandbox: system call [0-9]+ at ' &&
+		check "$kind ($at): refused" 70 '^hvrun: sandbox: system call [0-9]+ \([a-z0-9_]+\) at 0x[0-9a-f]+ ' &&
 			one_line "$kind ($at): one line"
 	done
+done
+# What malloc may ask is refused without a word, where there is a malloc.
+for at in build poll; do
 	probe prctl "$at" -k "$GUESTS/hello.elf"
 	if grep -q '^probe: prctl got through: -1' "$err"; then
 		ok "prctl ($at): an error"
@@ -44,16 +47,20 @@ for at in vcpu poll; do
 		not_ok "prctl ($at): an error" "status $status: $(head -c 300 "$err" | tr '\n' '|')"
 	fi
 done
+probe prctl vcpu -k "$GUESTS/hello.elf"
+check 'prctl (vcpu): refused' 70 'system call [0-9]+ \(prctl\) at .* of its thread \(vcpu, '
 
 # io_uring's calls are there when the user asked for it, and only then.
-probe io_uring vcpu -k "$GUESTS/hello.elf" --io-uring
+probe io_uring build -k "$GUESTS/hello.elf" --io-uring
 if [ "$status" = 0 ] && grep -q '^probe: io_uring got through: -1' "$err"; then
 	ok '--io-uring opens the door for io_uring'
 else
 	not_ok '--io-uring opens the door for io_uring' "status $status: $(head -c 300 "$err" | tr '\n' '|')"
 fi
+probe io_uring vcpu -k "$GUESTS/hello.elf" --io-uring
+check 'and not for a thread of a vCPU' 70 'system call [0-9]+ \(io_uring_setup\) at .* \(vcpu, '
 probe open vcpu -k "$GUESTS/hello.elf" --io-uring
-check '--io-uring opens it for nothing else' 70 '^hvrun: sandbox: system call [0-9]+ at '
+check '--io-uring opens it for nothing else' 70 '^hvrun: sandbox: system call [0-9]+ \([a-z0-9_]+\) at 0x[0-9a-f]+ '
 hv -k "$GUESTS/virtio-blk.elf" -d "$TMPDIR/disk" --io-uring
 if [ "$status" = 71 ] && grep -q 'io_uring is not to be had' "$err"; then
 	skip 'a disk by io_uring behind the door' "$(head -n 1 "$err")"
@@ -72,6 +79,17 @@ if grep -q 'before the door' "$err"; then
 	ok 'the look at the order works'
 else
 	not_ok 'the look at the order works' "status $status: $(head -c 300 "$err" | tr '\n' '|')"
+fi
+
+# docs/security.md holds what the program prints, for each architecture.
+listed() { sed -n '/^<!-- lists: begin -->/,/^<!-- lists: end -->/p' "$TEST_TOP/docs/security.md" | grep -E '^([BLVIH-]{5} |on )'; }
+"$HVRUN" doctor --sandbox | grep -E '^([BLVIH-]{5} |on )' >"$TMPDIR/lists"
+arch=$(grep '^on ' "$TMPDIR/lists")
+listed | awk -v arch="$arch" '/^on /{ keep = $0 == arch; other = 1 } !other || keep' >"$TMPDIR/documented"
+if cmp -s "$TMPDIR/lists" "$TMPDIR/documented"; then
+	ok 'docs/security.md has the lists of the program'
+else
+	not_ok 'docs/security.md has the lists of the program' "run tools/sandbox-doc; $(diff "$TMPDIR/lists" "$TMPDIR/documented" | head -n 5 | tr '\n' '|')"
 fi
 
 hv -k "$GUESTS/hello.elf"

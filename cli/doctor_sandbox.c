@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Prints the sandbox's table for people. */
+#include "cli/doctor_sandbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "base/diag.h"
+#include "vm/config.h"
+#include "vm/sandbox_table.h"
+
+/* What a feature is called by the user; one bit. */
+static const char *feature_option(unsigned feature)
+{
+	switch ((enum sandbox_feature)feature) {
+	case SANDBOX_IO_URING:
+		return "--io-uring";
+	}
+	return "?";
+}
+
+/* "with --io-uring: ", a word for each option. */
+static void print_features(unsigned features)
+{
+	const char *between = "with ";
+
+	for (unsigned bit = 1; bit && bit <= features; bit <<= 1) {
+		if (!(features & bit))
+			continue;
+		printf("%s%s", between, feature_option(bit));
+		between = " or ";
+	}
+	if (features)
+		printf(": ");
+}
+
+static void print_row(const struct sandbox_row *row)
+{
+	static const char letters[] = "BLVIH";
+	char what[80];
+
+	for (unsigned which = 0; which < SANDBOX_CLASSES; which++)
+		putchar(row->in & 1U << which ? letters[which] : '-');
+	(void)snprintf(what, sizeof(what), "%s%s%s", row->name, row->only ? " " : "",
+		       row->only ? row->only : "");
+	printf(" %-38s ", what);
+	print_features(row->features);
+	printf("%s\n", row->why);
+}
+
+static void print_table(void)
+{
+	struct sandbox_row row;
+	bool ours = false;
+
+	printf("B building, and a thread's first steps; L device loop; V vCPU; I disk threads; "
+	       "H helpers\n");
+	for (size_t i = 0; sandbox_row(i, &row); i++) {
+		if (!ours && sandbox_row_is_arch(i)) {
+			printf("on %s also:\n", arch_name);
+			ours = true;
+		}
+		print_row(&row);
+	}
+}
+
+int doctor_sandbox(void)
+{
+	print_table();
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		diag_error("standard output: cannot write: %s", strerror(errno));
+		return VM_STATUS_SYSTEM;
+	}
+	return VM_STATUS_OK;
+}
