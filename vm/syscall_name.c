@@ -14,7 +14,7 @@
 const char *syscall_name(long number)
 {
 	switch (number) {
-#include "syscall_list.h"
+#include <syscall_list.h>
 	default:
 		return "unknown";
 	}
