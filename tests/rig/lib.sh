@@ -13,7 +13,7 @@ rig_load() {
 	rig_qemu_args_other='' # a second machine, where the first cannot show all
 	rig_smp=2 # CPUs of L1 for a guest with two
 	rig_smp_one=1 # and for a guest with one
-	rig_limit=110 # seconds that a test's boot of a guest may take in all
+	rig_limit=200 # seconds that a test's boot of a guest may take in all
 	rig_device_cpus=2 # of the guest in which the devices are tested
 	rig_device_limit=240 # seconds for all of that
 	[ -f "tests/rig/$rig_arch.conf" ] || {
@@ -197,10 +197,12 @@ rig_guest_initrd() {
 rig_program() {
 	rig_p_out=$rig_dir/bin/$1
 	mkdir -p "$rig_dir/bin"
+	rig_lock
 	if ! rig_fresh "$rig_p_out" "tests/rig/$1.c"; then
 		"$rig_cc" -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -static -s -o "$rig_p_out" \
 			"tests/rig/$1.c" || return 1
 	fi
+	rig_unlock
 	echo "$rig_p_out"
 }
 
@@ -210,11 +212,14 @@ rig_hvrun() {
 		echo "$RIG_VMM"
 		return 0
 	fi
+	rig_lock
 	make -s static ARCH="$rig_arch" >"$rig_dir/make.log" 2>&1 || {
+		rig_unlock
 		rig_say "make static ARCH=$rig_arch failed ($rig_dir/make.log):"
 		tail -n 5 "$rig_dir/make.log" >&2
 		return 1
 	}
+	rig_unlock
 	echo "$PWD/$rig_hvrun"
 }
 

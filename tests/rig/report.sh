@@ -37,3 +37,23 @@ run_rig() {
 		tests/rig/rig "$@" || status=$?
 	fi
 }
+
+# at_once COMMAND...: runs it beside the others started so, in a shell of its own; all_done waits for
+# them and prints what they said, in the order in which they were started. How many hosts run at once
+# is the rig's own matter.
+at_once_count=0
+at_once() {
+	[ "$at_once_count" -gt 0 ] || at_once_dir=$(mktemp -d)
+	at_once_count=$((at_once_count + 1))
+	{ "$@"; finish; } >"$at_once_dir/$at_once_count" 2>&1 &
+	echo $! >"$at_once_dir/$at_once_count.pid"
+}
+all_done() {
+	at_once_done=0
+	while [ "$at_once_done" -lt "$at_once_count" ]; do
+		at_once_done=$((at_once_done + 1))
+		wait "$(cat "$at_once_dir/$at_once_done.pid")" || report_failed=1
+		cat "$at_once_dir/$at_once_done"
+	done
+	[ "$at_once_count" -eq 0 ] || rm -rf "$at_once_dir"
+}

@@ -87,7 +87,7 @@ L1
 	cat <<'L1'
 	ended devices
 } | vmm devices "$limit" /job/hvrun --kernel /job/kernel --initrd /job/initrd --memory 256M \
-	--cpus "$(cat /job/cpus)" --append quiet --disk root.img $(cat /job/options)
+	--cpus "$(cat /job/cpus)" --append "$(cat /job/words)" --disk root.img $(cat /job/options)
 status=$?
 L1
 	scripts l1_after
@@ -103,7 +103,7 @@ prepare_all() {
 			devices="$devices $device"
 		else
 			# The script's last word says what is missing.
-			skip "$arch-$device" "$(tail -n 1 "$work/prepare.log")"
+			skip "$rig_arch-$device" "$(tail -n 1 "$work/prepare.log")"
 		fi
 	done
 }
@@ -119,6 +119,7 @@ run_devices() {
 	l1_job >"$job/run"
 	all_words options >"$job/options"
 	echo "$rig_device_cpus" >"$job/cpus"
+	echo "$rig_guest_append" >"$job/words"
 	echo "$((rig_device_limit - 40))" >"$job/limit"
 	# shellcheck disable=SC2046
 	rig_root_disk "$job/root.img" 32 "$extra" &&
@@ -135,6 +136,10 @@ run_devices() {
 	from_guest_prefix=
 }
 
+prepared() {
+	run_devices || not_ok "$rig_arch-devices-prepare" "a part for the run could not be made, see above"
+}
+
 [ -n "${RIG_ARCHS:-}" ] || RIG_ARCHS=$(cd tests/rig && ls -- *.conf | sed 's/\.conf$//')
 for arch in $RIG_ARCHS; do
 	rig_load "$arch"
@@ -144,6 +149,7 @@ for arch in $RIG_ARCHS; do
 		continue
 	fi
 	rig_hvrun >/dev/null || { not_ok "$arch-devices-build" "make static ARCH=$arch failed"; continue; }
-	run_devices || not_ok "$arch-devices-prepare" "a part for the run could not be made, see above"
+	at_once prepared
 done
+all_done
 finish

@@ -49,7 +49,7 @@ while read -r name want line guest options; do
 	set --
 	for o in $options; do set -- "$@" "$(underscores "$o")"; done
 	echo "RIG-TIME $name $(cut -d" " -f1 /proc/uptime)"
-	vmm "$name" 60 /job/hvrun -k "/job/$guest.elf" -m 64M "$@" </dev/null >"/tmp/$name.log"
+	vmm "$name" 150 /job/hvrun -k "/job/$guest.elf" -m 64M "$@" </dev/null >"/tmp/$name.log"
 	got=$vmm_status
 	tr -d '\r' <"/tmp/$name.out" >/tmp/lines
 	if [ "$got" != "$want" ]; then
@@ -116,7 +116,7 @@ run_guests() {
 		esac >"$work/job/named.$other"
 		foreign="$foreign foreign-$other"
 	done
-	run_rig -a "$rig_arch" -n 2 -t $((rig_limit * 2)) -l "$work/log" -o "$work/out" "$work/job"
+	run_rig -a "$rig_arch" -n 2 -t $((rig_limit * 3)) -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 	is "$rig_arch-guests-status" "$status" 0
 	from_guest_prefix=guest-
@@ -140,6 +140,8 @@ check_tree() {
 		"$1 cpus, 3 windows"
 }
 
+prepared() { run_guests || not_ok "$rig_arch-guests-prepare" "a part for the run could not be made"; }
+
 native=$(make -s print-arch)
 for conf in tests/rig/*.conf; do
 	arch=$(basename "$conf" .conf)
@@ -151,6 +153,7 @@ for conf in tests/rig/*.conf; do
 		skip "$arch-guests" "$why"
 		continue
 	fi
-	run_guests || not_ok "$arch-guests-prepare" "a part for the run could not be made"
+	at_once prepared
 done
+all_done
 finish
