@@ -14,6 +14,16 @@
 #include "vm/machine.h"
 #include "vm/signed.h"
 
+void vm_name_nothing(struct vm *vm)
+{
+	vm->kernel.fd = -1;
+	vm->initrd.fd = -1;
+	vm->log_fd = -1;
+	vm->tree_fd = -1;
+	for (size_t i = 0; i < VM_MAX_DISKS; i++)
+		vm->disks[i].fd = vm->disk_trees[i].fd = -1;
+}
+
 static const char *file_kind(mode_t mode)
 {
 	if (S_ISDIR(mode))
@@ -81,6 +91,8 @@ static int open_disks(struct vm *vm)
 		const struct vm_disk_config *disk = &vm->config->disks[i];
 		int flags = disk->readonly ? O_RDONLY : O_RDWR;
 
+		if (vm->only_verified && !disk->verity)
+			continue;
 		if (disk->direct)
 			flags |= O_DIRECT;
 

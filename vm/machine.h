@@ -62,6 +62,7 @@ struct vm {
 	struct vm_file initrd;
 	struct vm_file disks[VM_MAX_DISKS];
 	struct vm_file disk_trees[VM_MAX_DISKS]; /* of hashes, for disks that are verified */
+	bool only_verified;			 /* hvrun verify: disks that are not stay closed */
 	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
 	int log_fd;
 	int tree_fd; /* for a copy of the device tree, -1: none */
@@ -87,6 +88,9 @@ struct vm {
 	atomic_uint end;
 	atomic_bool entered;	/* the first vCPU was about to run */
 };
+
+/* vm/files.c: no file of @vm is open yet. */
+void vm_name_nothing(struct vm *vm);
 
 /* vm/files.c: opens what @vm->config names. 0, or an exit status with the reason said. */
 int vm_open_files(struct vm *vm);

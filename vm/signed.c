@@ -86,6 +86,8 @@ static int open_named_disks(struct vm *vm, int dir)
 
 		config->disks[i] = (struct vm_disk_config){ .path = disk->name, .readonly = ro };
 		config->disk_count = i + 1;
+		if (vm->only_verified && disk->kind != MANIFEST_VERITY)
+			continue;
 		status = open_beneath(dir, "disk", disk->name, ro ? O_RDONLY : O_RDWR,
 				      &vm->disks[i]);
 		if (!status && disk->kind == MANIFEST_VERITY) {

@@ -268,18 +268,13 @@ int vm_run(const struct vm_config *config)
 {
 	struct vm vm = {
 		.config = config,
-		.kernel.fd = -1,
-		.initrd.fd = -1,
-		.log_fd = -1,
-		.tree_fd = -1,
 		.signal_fd = -1,
 		.kvm = { .sys_fd = -1, .vm_fd = -1 },
 	};
 	struct vcpu *vcpus = calloc(config->cpus, sizeof(*vcpus));
 
 	vcpu_gate_init(&vm.gate, gate_emptied, &vm);
-	for (size_t i = 0; i < VM_MAX_DISKS; i++)
-		vm.disks[i].fd = vm.disk_trees[i].fd = -1;
+	vm_name_nothing(&vm);
 	for (unsigned i = 0; vcpus && i < config->cpus; i++)
 		vcpus[i].fd = -1;
 	vm.vcpus = vcpus;

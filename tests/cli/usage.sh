@@ -43,6 +43,19 @@ for hash in 0 "$(printf %063d 0)" "$(printf %063dg 0)" "$(printf %066d 0)" ''; d
 done
 wrong 'disk: two roots' 'root-hash is given twice' -k x \
 	-d "y,ro,verity=z,root-hash=$(printf %064d 0),root-hash=$(printf %064d 0)"
+wrong 'sign: no kernel' 'sign: no kernel' sign
+wrong 'sign: nothing to make' 'sign: nothing to make' sign -k x
+wrong 'sign: a disk without a manifest' 'signed by a --manifest only' sign -k x -s y --untrusted-disk d
+wrong 'sign: a command line without a manifest' 'signed by a --manifest only' sign -k x -s y -a z
+wrong 'sign: a disk that nothing verifies' 'one that is not is an --untrusted-disk' sign -k x --manifest m -d y,ro
+wrong 'sign: an untrusted disk with a tree' 'with verity it is a --disk' sign -k x --manifest m \
+	--untrusted-disk "y,ro,verity=z,root-hash=$(printf %064d 0)"
+wrong 'sign: a comment of two lines' 'one line is needed' sign -k x -s y --trusted-comment $'a\nb'
+wrong 'sign: unknown option' 'unknown option --memory; hvrun sign --help' sign -k x --memory 1G
+wrong 'verify: no key' 'verify: by which key' verify --manifest m
+wrong 'verify: nothing' 'verify: nothing to verify' verify --verify-key k
+wrong 'verify: no root' 'verify: a disk with verity needs root-hash' verify --verify-key k -k x -d y,ro,verity=z
+wrong 'verify: unknown option' 'unknown option --log; hvrun verify --help' verify --log x
 wrong 'manifest without a key' '--manifest needs --verify-key' --manifest m
 wrong 'sandbox: log' 'unknown value "log"; it can be on or off' -k x --sandbox log
 wrong 'console: tty' 'unknown value "tty"' -k x --console tty
@@ -50,7 +63,7 @@ wrong 'doctor with words' 'doctor takes no options' doctor now
 wrong 'loud and quiet' 'do not go together' -k x -v -q
 
 # Commands and options that are planned, and not built yet, are as unknown as any other.
-for command in exec sign verify ctl backend; do
+for command in exec ctl backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
 for option in --net=user --share=. --vsock=3,path=s --balloon \
