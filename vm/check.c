@@ -11,7 +11,6 @@
 #include "base/diag.h"
 #include "base/io.h"
 #include "vm/cmdline.h"
-#include "vm/sandbox.h"
 #include "vm/sign.h"
 #include "vm/signed.h"
 
@@ -145,8 +144,7 @@ int vm_check(const struct vm_config *config)
 	vm->config = config;
 	vm->only_verified = true;
 	status = vm_open_inputs(vm);
-	if (!status && config->sandbox != VM_SANDBOX_OFF && sandbox_possible() &&
-	    sandbox_lock(false) < 0)
+	if (!status && sandbox_lock(&vm->sandbox, config) < 0)
 		status = VM_STATUS_SYSTEM;
 	if (!status)
 		status = vm_verify(vm);

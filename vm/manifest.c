@@ -289,7 +289,7 @@ int manifest_parse(const char *name, const uint8_t *data, size_t len, struct man
 	memset(out, 0, sizeof(*out));
 	if (len > MANIFEST_MAX)
 		return wrong(&r, "%zu bytes are more than any manifest has", len);
-	if (!next_line(&r) || judge_line(&r) < 0 || !take(&r, magic) || r.at != r.line_end)
+	if (!next_line(&r) || !r.line_end || !take(&r, magic) || r.at != r.line_end)
 		return wrong(&r, "this is no manifest that this hvrun knows; it begins \"%s\"",
 			     magic);
 	r.at++;

@@ -21,7 +21,6 @@
 #include "base/io.h"
 #include "vm/cmdline.h"
 #include "vm/minisign_secret.h"
-#include "vm/sandbox.h"
 #include "vm/signed.h"
 #include "vm/unpack.h"
 
@@ -368,13 +367,6 @@ static int sign_images(struct signer *s)
 	return status;
 }
 
-static int lock_the_door(const struct vm_config *config)
-{
-	if (config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
-		return 0;
-	return sandbox_lock(false) < 0 ? VM_STATUS_SYSTEM : 0;
-}
-
 static int go(struct signer *s)
 {
 	int status = minisign_init() < 0 ? VM_STATUS_SYSTEM : open_inputs(s);
@@ -385,8 +377,8 @@ static int go(struct signer *s)
 		status = read_secret(s);
 	if (!status)
 		status = open_outputs(s);
-	if (!status)
-		status = lock_the_door(s->config->boot);
+	if (!status && sandbox_lock(&s->vm.sandbox, s->config->boot) < 0)
+		status = VM_STATUS_SYSTEM;
 	if (status)
 		return status;
 	return s->config->manifest ? sign_list(s) : sign_images(s);
