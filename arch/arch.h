@@ -65,7 +65,8 @@ int arch_add_memory(struct guest_mem *mem, uint64_t ram);
 struct arch_events {
 	void (*poweroff)(void *opaque);
 	void (*reset)(void *opaque);
-	void (*exit)(void *opaque, unsigned status); /* the guest handed back a status, 0 to 255 */
+	void (*exit)(void *opaque, unsigned status);  /* the guest handed back a status, 0 to 255 */
+	void (*panic)(void *opaque, unsigned events); /* it panicked: hw/pvpanic.h's bits */
 	void *opaque;
 };
 
@@ -158,6 +159,9 @@ int arch_vcpu_setup(struct arch *arch, struct vcpu *vcpu);
 /* struct vcpu_env's arch_exit, arch_run_words and arch_dump. The vCPU's thread. */
 int arch_vcpu_exit(struct vcpu *vcpu);
 const char *arch_vcpu_run_words(int err);
+
+/* The address of the instruction that @vcpu, which does not run, is at. 0 or -errno. */
+int arch_vcpu_pc(const struct vcpu *vcpu, uint64_t *pc);
 void arch_vcpu_dump(struct vcpu *vcpu);
 
 #endif

@@ -17,6 +17,8 @@ static const char *feature_option(unsigned feature)
 	switch ((enum sandbox_feature)feature) {
 	case SANDBOX_IO_URING:
 		return "--io-uring";
+	case SANDBOX_AGAIN:
+		return "--reboot";
 	}
 	return "?";
 }

@@ -8,4 +8,11 @@
 /* --disk FILE[,OPT]...: the config's next disk (cli/options_disk.c). */
 int apply_disk(struct parser *parser, char *value);
 
+/* How a run ends and what is told of it (cli/options_end.c). */
+int apply_timeout(struct parser *parser, char *value);
+int apply_until(struct parser *parser, char *value);
+int apply_fail_on(struct parser *parser, char *value);
+int apply_reboot(struct parser *parser, char *value);
+int apply_symbols(struct parser *parser, char *value);
+
 #endif

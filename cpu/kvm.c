@@ -110,13 +110,19 @@ int kvm_create_vm(struct kvm *kvm, unsigned long type)
 	return 0;
 }
 
-void kvm_close(struct kvm *kvm)
+void kvm_close_vm(struct kvm *kvm)
 {
 	if (kvm->vm_fd >= 0)
 		close(kvm->vm_fd);
+	kvm->vm_fd = -1;
+	kvm->next_slot = 0;
+}
+
+void kvm_close(struct kvm *kvm)
+{
+	kvm_close_vm(kvm);
 	if (kvm->sys_fd >= 0)
 		close(kvm->sys_fd);
-	kvm->vm_fd = -1;
 	kvm->sys_fd = -1;
 }
 

@@ -51,7 +51,8 @@ int kvm_check(const struct kvm *kvm, const struct kvm_need *arch_needs);
 /* Creates the VM of machine type @type (0 is the default). 0 or -errno, said in words. */
 int kvm_create_vm(struct kvm *kvm, unsigned long type);
 
-/* Closes what is open. */
+/* Closes what is open: the VM, or all. Memory slots go with the VM. */
+void kvm_close_vm(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);
 
 /* Makes one memory slot of each region of @mem. 0 or -errno, said in words. */

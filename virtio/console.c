@@ -107,6 +107,11 @@ static void serve_tx(struct console *con)
 	virtio_signal(dev, QUEUE_TX);
 }
 
+void virtio_console_flush(struct virtio_dev *dev)
+{
+	serve_tx(console_of(dev));
+}
+
 /* Input. */
 
 static uint32_t input_used(const struct console *con)

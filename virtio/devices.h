@@ -59,6 +59,12 @@ size_t virtio_console_input(struct virtio_dev *dev, const void *data, size_t len
  */
 void virtio_console_on_room(struct virtio_dev *dev, loop_fn fn, void *opaque);
 
+/*
+ * Prints what the driver has handed over, a batch at most, without waiting for its doorbell: the last
+ * words of a machine that has ended. Loop thread.
+ */
+void virtio_console_flush(struct virtio_dev *dev);
+
 /* Announces the terminal's size (config space, 5.3.4). Loop thread. */
 void virtio_console_resize(struct virtio_dev *dev, uint16_t cols, uint16_t rows);
 

@@ -79,6 +79,14 @@ struct vm_config {
 	enum vm_sandbox sandbox;
 	enum vm_discovery discovery;
 	bool io_uring; /* disks by io_uring */
+
+	/* How the run may end, and what is told of it. */
+	uint64_t timeout_ms; /* from launch; 0: none */
+	const char *until;   /* patterns that match_judge took; NULL: none */
+	const char *fail_on;
+	bool reboot;	     /* a guest that resets starts again */
+	const char *symbols; /* a System.map or vmlinux, NULL: none */
+
 	int verbosity; /* -1 quiet, 0, 1 verbose */
 
 	/* The terminal, prepared by cli/: both are open descriptors of the process. */

@@ -48,12 +48,12 @@ static int place(struct vm *vm, struct virtio_dev *dev)
 	return r;
 }
 
-static int take_fd(struct vm_file *file)
+/* A descriptor for the disk that is made of @file; below 0 where there are none left, said. */
+static int take_fd(const struct vm *vm, struct vm_file *file)
 {
-	int fd = file->fd;
+	int fd = vm_lend_file(vm, file);
 
-	file->fd = -1;
-	return fd;
+	return fd < 0 ? refused(file->name, fd) : fd;
 }
 
 /* The disk @data, read through its tree of hashes. */
@@ -68,8 +68,8 @@ static int open_verified(struct vm *vm, unsigned index, struct disk *data, struc
 				      ? vm->signed_boot->superblocks[index]
 				      : NULL,
 	};
-	int r = disk_open_raw(take_fd(&vm->disk_trees[index]), config->verity, true, false,
-			      &verity.hashes);
+	int fd = take_fd(vm, &vm->disk_trees[index]);
+	int r = fd < 0 ? fd : disk_open_raw(fd, config->verity, true, false, &verity.hashes);
 
 	if (r < 0) {
 		disk_close(data);
@@ -81,8 +81,9 @@ static int open_verified(struct vm *vm, unsigned index, struct disk *data, struc
 int vm_open_disk(struct vm *vm, unsigned index, struct disk **out)
 {
 	const struct vm_disk_config *config = &vm->config->disks[index];
-	int r = disk_open_raw(take_fd(&vm->disks[index]), config->path, config->readonly,
-			      config->direct, out);
+	int fd = take_fd(vm, &vm->disks[index]);
+	int r = fd < 0 ? fd
+		       : disk_open_raw(fd, config->path, config->readonly, config->direct, out);
 
 	if (r < 0 || !config->verity)
 		return r;

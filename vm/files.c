@@ -164,6 +164,8 @@ int vm_open_files(struct vm *vm)
 		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
 	if (!status)
 		status = open_output(vm, "device tree", vm->config->tree, &vm->tree_fd);
+	if (!status && vm->config->symbols)
+		status = vm_open_image("symbols", vm->config->symbols, &vm->symbols);
 	if (status)
 		return status;
 
@@ -172,6 +174,18 @@ int vm_open_files(struct vm *vm)
 	if (r < 0)
 		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
 	return 0;
+}
+
+int vm_lend_file(const struct vm *vm, struct vm_file *file)
+{
+	int fd = file->fd;
+
+	if (vm->config->reboot) {
+		fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? -errno : fd;
+	}
+	file->fd = -1;
+	return fd;
 }
 
 static void close_fd(int *fd)
@@ -185,6 +199,7 @@ void vm_close_files(struct vm *vm)
 {
 	close_fd(&vm->kernel.fd);
 	close_fd(&vm->initrd.fd);
+	close_fd(&vm->symbols.fd);
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disks); i++)
 		close_fd(&vm->disks[i].fd);
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disk_trees); i++)

@@ -119,9 +119,20 @@ static int unpack_kernel(const struct vm *vm, struct kernel *kernel)
 	return 0;
 }
 
-/* What was read and verified already: the mapping changes hands. */
-static int take_verified(struct signed_boot *boot, struct kernel *kernel)
+/* What was read and verified already: the mapping changes hands, or is kept for the next boot. */
+static int take_verified(const struct vm *vm, struct kernel *kernel)
 {
+	struct signed_boot *boot = vm->signed_boot;
+
+	if (vm->config->reboot) {
+		*kernel = (struct kernel){ .size = boot->kernel.size };
+
+		int status = place_apart(&vm->kernel, kernel);
+
+		if (!status)
+			memcpy(kernel->data, boot->kernel.data, kernel->size);
+		return status;
+	}
 	*kernel = (struct kernel){ boot->kernel.data, boot->kernel.size, .ours = true };
 	boot->kernel.data = NULL;
 	return 0;
@@ -134,7 +145,7 @@ static int read_kernel(const struct vm *vm, struct kernel *kernel)
 	int status;
 
 	if (vm->signed_boot)
-		return take_verified(vm->signed_boot, kernel);
+		return take_verified(vm, kernel);
 	status = judge_size(file);
 
 	if (status)
@@ -195,7 +206,7 @@ int vm_load(struct vm *vm)
 	int r = arch_load(vm->arch, &images);
 
 	release(&kernel);
-	if (vm->signed_boot)
+	if (vm->signed_boot && !vm->config->reboot)
 		signed_release(&vm->signed_boot->initrd);
 	return r < 0 ? load_status(r) : 0;
 }

@@ -21,8 +21,8 @@
 #include "virtio/mmio.h"
 #include "vm/config.h"
 #include "vm/console.h"
-#include "vm/panic.h"
 #include "vm/sandbox.h"
+#include "vm/watch.h"
 
 enum { VM_MAX_DEVICES = 16 };
 
@@ -37,6 +37,24 @@ enum vm_end {
 	VM_END_DEFECT,	     /* an exit we should have known; said already */
 	VM_END_SIGNAL,	     /* hvrun was asked to end by a signal */
 	VM_END_USER,	     /* Ctrl-A x */
+	VM_END_PANIC,	     /* the guest's kernel said so */
+	VM_END_TIMEOUT,
+	VM_END_UNTIL, /* a line of the console matched */
+	VM_END_FAIL_ON,
+};
+
+/* Steps of a run whose time is kept, in their order. */
+enum vm_moment {
+	VM_MOMENT_OPENED,
+	VM_MOMENT_LOCKED,
+	VM_MOMENT_VERIFIED,
+	VM_MOMENT_BUILT,
+	VM_MOMENT_LOADED,
+	VM_MOMENT_ENTERED, /* the first vCPU is about to run */
+	VM_MOMENT_CONSOLE, /* the first byte that the guest printed has come to us */
+	VM_MOMENT_INIT,	   /* the line by which the guest's kernel starts its first program */
+	VM_MOMENT_END,
+	VM_MOMENTS,
 };
 
 struct signed_boot;
@@ -67,6 +85,7 @@ struct vm {
 	int log_fd;
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;
+	struct vm_file symbols;
 
 	struct sandbox sandbox;
 	struct kvm kvm;
@@ -75,7 +94,8 @@ struct vm {
 	struct loop *loop;
 	struct arch *arch;
 	struct console console;
-	struct panic_watch panic; /* of the loop; read when it has ended */
+	struct watch watch; /* of the loop; read when it has ended */
+	struct loop_timer *quiet_timer;
 	struct vm_device devices[VM_MAX_DEVICES];
 	unsigned device_count;
 	struct virtio_dev *virtio_console; /* one of devices, or NULL */
@@ -86,7 +106,11 @@ struct vm {
 
 	/* enum vm_end in the low byte, status above: set once by whoever ends the run. */
 	atomic_uint end;
-	atomic_bool entered;	/* the first vCPU was about to run */
+	unsigned boots;	     /* after the first one */
+	atomic_bool entered; /* the first vCPU was about to run */
+	/* Nanoseconds since launch, 0: not reached (yet). */
+	_Atomic uint64_t moments[VM_MOMENTS];
+	char words[512]; /* how the run ended, as it was said; vm/end.c */
 };
 
 /* vm/files.c: no file of @vm is open yet. */
@@ -110,6 +134,12 @@ int vm_verify(struct vm *vm);
 /* Whether error @err (-errno) is the host's lack of descriptors or memory: status 71, not 69 or 66. */
 bool vm_is_shortage(int err);
 void vm_close_files(struct vm *vm);
+
+/*
+ * A descriptor of @file for the device that is made from it and closes it: the file's own, or a copy
+ * where the machine may be built once more. -errno; nothing is said.
+ */
+int vm_lend_file(const struct vm *vm, struct vm_file *file);
 
 /*
  * vm/load.c: reads kernel and initrd, each once, and has them and the guest's tables put into its
@@ -146,11 +176,32 @@ int vm_run_vcpus(struct vm *vm);
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 
+/* vm/moments.c: nanoseconds since main() began. Any thread. */
+uint64_t vm_since_launch(const struct vm *vm);
+
+/* vm/run.c: ends the run if the console's lines say so. Loop thread. */
+void vm_judge_console(struct vm *vm);
+
 /* vm/vm.c: what the guest prints, by whatever device. Loop thread; matches serial_out_fn. */
 void vm_guest_output(void *opaque, const void *data, size_t len);
 
-/* vm/run.c: with -v, says @what and the time since launch. Any thread. */
-void vm_note_time(const struct vm *vm, const char *what);
+/*
+ * vm/moments.c: keeps the time of @moment, the first one if it comes again, and with -v says @what
+ * (NULL: nothing) and that time. Any thread.
+ */
+void vm_mark(struct vm *vm, enum vm_moment moment, const char *what);
+
+/*
+ * vm/end.c: the last word, when all threads have ended: how the run ended in one line, kept in
+ * vm->words too, with what helps to understand a bad end. The exit status.
+ */
+int vm_say_end(struct vm *vm);
+
+/* How the run ended, what the console told considered. */
+enum vm_end vm_how_it_ended(const struct vm *vm);
+
+/* "poweroff", "panic", ...: the name of @end in reports. */
+const char *vm_end_name(enum vm_end end);
 
 /* The run is over because of @why; only the first call counts. Any thread. */
 void vm_end(struct vm *vm, enum vm_end why, unsigned status);

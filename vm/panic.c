@@ -1,37 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Watches the guest's console for the line by which a Linux kernel says that it panicked. */
+/* Knows the lines by which a Linux kernel says on its console that it panicked. */
 #include "vm/panic.h"
 
 #include <string.h>
 
-static const char mark[] = "Kernel panic - not syncing";
+#include "base/checked.h"
 
-static void judge_line(struct panic_watch *watch)
+static const char mark[] = "Kernel panic - not syncing";
+static const char end_mark[] = "---[ end Kernel panic";
+
+static void keep(struct panic_watch *watch, const char *why)
+{
+	size_t len = size_min(strlen(why), sizeof(watch->why) - 1);
+
+	memcpy(watch->why, why, len);
+	watch->why[len] = '\0';
+	watch->seen = true;
+}
+
+void panic_line(struct panic_watch *watch, const char *line)
 {
 	const char *at;
 
-	watch->line[watch->len] = '\0';
-	watch->len = 0;
-	at = strstr(watch->line, mark);
-	if (!at || watch->seen)
+	if (watch->seen) {
+		watch->over = watch->over || strstr(line, end_mark);
+		return;
+	}
+	at = strstr(line, mark);
+	if (!at)
 		return;
 	at += sizeof(mark) - 1;
 	if (strncmp(at, ": ", 2) == 0)
 		at += 2;
-	memcpy(watch->why, at, strlen(at) + 1); /* both have the same size */
-	watch->seen = true;
-}
-
-void panic_watch(struct panic_watch *watch, const void *data, size_t len)
-{
-	const char *bytes = data;
-
-	if (watch->seen)
-		return;
-	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] == '\n' || bytes[i] == '\r')
-			judge_line(watch);
-		else if (bytes[i] != '\0' && watch->len < sizeof(watch->line) - 1)
-			watch->line[watch->len++] = bytes[i];
-	}
+	keep(watch, at);
 }

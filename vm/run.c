@@ -2,18 +2,20 @@
 /* The machine runs: one thread per vCPU, the main thread in the loop, until somebody ends it. */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "virtio/devices.h"
 #include "vm/machine.h"
+
+#define QUIET_NS UINT64_C(250000000) /* of the console, until a line without end counts */
 
 void vm_end(struct vm *vm, enum vm_end why, unsigned status)
 {
@@ -37,19 +39,6 @@ static void vcpu_ended(void *opaque, struct vcpu *vcpu, enum vcpu_end why)
 	vm_end(opaque, ends[why], 0);
 }
 
-void vm_note_time(const struct vm *vm, const char *what)
-{
-	struct timespec now;
-
-	if (vm->config->verbosity <= 0)
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-
-	uint64_t ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-
-	diag_note("%s at %" PRIu64 " us", what, (ns - vm->config->launched_ns) / 1000);
-}
-
 static int vcpu_entering(void *opaque, struct vcpu *vcpu)
 {
 	struct vm *vm = opaque;
@@ -58,7 +47,7 @@ static int vcpu_entering(void *opaque, struct vcpu *vcpu)
 	if (r < 0)
 		vm_end(vm, VM_END_HOST, 0);
 	else if (!atomic_exchange(&vm->entered, true))
-		vm_note_time(vm, "first vcpu entered");
+		vm_mark(vm, VM_MOMENT_ENTERED, "first vcpu entered");
 	return r;
 }
 
@@ -81,8 +70,41 @@ static void on_signal(void *opaque, uint32_t events)
 		return;
 	if (info.ssi_signo == SIGWINCH)
 		tell_window_size(vm);
+	else if (info.ssi_signo == SIGALRM)
+		vm_end(vm, VM_END_TIMEOUT, 0);
 	else
 		vm_end(vm, VM_END_SIGNAL, info.ssi_signo);
+}
+
+void vm_judge_console(struct vm *vm)
+{
+	static const enum vm_end ends[] = {
+		[WATCH_UNTIL] = VM_END_UNTIL,
+		[WATCH_FAIL_ON] = VM_END_FAIL_ON,
+		[WATCH_PANIC] = VM_END_PANIC,
+	};
+
+	if (vm->watch.verdict != WATCH_NONE)
+		vm_end(vm, ends[vm->watch.verdict], 0);
+	else if (vm->quiet_timer && vm->watch.lines.len)
+		loop_timer_arm(vm->quiet_timer, QUIET_NS);
+}
+
+static void on_quiet(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	watch_quiet(&vm->watch);
+	if (vm->watch.verdict != WATCH_NONE)
+		vm_judge_console(vm);
+}
+
+/* Prompts have no line end: patterns look at what stands there when nothing more comes. */
+static int start_watch(struct vm *vm)
+{
+	if (!vm->config->until && !vm->config->fail_on)
+		return 0;
+	return loop_timer_add(vm->loop, on_quiet, vm, &vm->quiet_timer);
 }
 
 static void on_key(void *opaque, enum vm_console_key key)
@@ -172,12 +194,28 @@ static void say_exits(const struct vm *vm)
 	}
 }
 
-int vm_run_vcpus(struct vm *vm)
+/*
+ * What the guest printed last is still in its devices: of a console that it told of by a doorbell, in
+ * the queue.
+ */
+static void end_console(struct vm *vm)
+{
+	if (vm->virtio_console)
+		virtio_console_flush(vm->virtio_console);
+	if (arch_serial(vm->arch))
+		serial_flush(arch_serial(vm->arch));
+	watch_end(&vm->watch);
+	vm_judge_console(vm);
+}
+
+static int run_here(struct vm *vm)
 {
 	int r;
 
 	loop_hold(vm->loop);
 	r = start_console(vm);
+	if (!r)
+		r = start_watch(vm);
 	if (!r)
 		r = start_vcpus(vm);
 	if (!r)
@@ -185,8 +223,47 @@ int vm_run_vcpus(struct vm *vm)
 	if (!r)
 		r = loop_run(vm->loop);
 	stop_vcpus(vm);
+	end_console(vm);
 	loop_release(vm->loop);
 	if (!r && vm->config->verbosity > 0)
 		say_exits(vm);
 	return r < 0 ? VM_STATUS_SYSTEM : 0;
+}
+
+/* A run on a thread of its own. */
+struct apart {
+	struct vm *vm;
+	int status;
+};
+
+static void *run_thread(void *arg)
+{
+	struct apart *apart = arg;
+
+	apart->status = run_here(apart->vm);
+	return NULL;
+}
+
+/*
+ * A machine that may start again is run by a thread that ends with it: what a thread has given up
+ * (sandbox_enter) it cannot have back, and to build a machine takes more than to run one. The main
+ * thread only waits meanwhile; nothing of the guest comes to it.
+ */
+static int run_apart(struct vm *vm)
+{
+	struct apart apart = { .vm = vm };
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, run_thread, &apart);
+
+	if (r) {
+		diag_error("the machine's thread cannot be started: %s", strerror(r));
+		return VM_STATUS_SYSTEM;
+	}
+	pthread_join(thread, NULL);
+	return apart.status;
+}
+
+int vm_run_vcpus(struct vm *vm)
+{
+	return vm->config->reboot ? run_apart(vm) : run_here(vm);
 }

@@ -22,7 +22,7 @@ const char *sandbox_thread_class(void)
 
 unsigned sandbox_features(const struct vm_config *config)
 {
-	return config->io_uring ? SANDBOX_IO_URING : 0;
+	return (config->io_uring ? SANDBOX_IO_URING : 0U) | (config->reboot ? SANDBOX_AGAIN : 0U);
 }
 
 static int load(const struct sandbox_who *who, unsigned flags)

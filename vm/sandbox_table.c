@@ -93,6 +93,8 @@ static const struct sandbox_row rows[] = {
 	  .why = "a disk's flags" },
 	{ CALL(fcntl), .only = "F_GETFD", .checks = { IS(1, F_GETFD) }, .in = MAIN,
 	  .why = "whether a descriptor is open" },
+	{ CALL(fcntl), .only = "F_DUPFD_CLOEXEC", .checks = { IS(1, F_DUPFD_CLOEXEC) },
+	  .features = SANDBOX_AGAIN, .in = BUILD, .why = "each boot has descriptors of its own" },
 	{ CALL(fcntl), .only = "F_SETFL, not O_APPEND, not O_ASYNC",
 	  .checks = { IS(1, F_SETFL), NONE_OF(2, O_APPEND | O_ASYNC) }, .in = BUILD,
 	  .why = "a disk's O_DIRECT, once its file is judged" },

@@ -30,6 +30,7 @@ enum { SANDBOX_ALL = (1 << SANDBOX_CLASSES) - 1 };
 /* What the user asked for that needs more calls; bits. */
 enum sandbox_feature {
 	SANDBOX_IO_URING = 1 << 0, /* --io-uring */
+	SANDBOX_AGAIN = 1 << 1,	   /* --reboot */
 };
 
 /* What an argument is compared with. */

@@ -7,17 +7,41 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "base/diag.h"
+#include "hw/pvpanic.h"
 #include "vm/machine.h"
 #include "vm/signed.h"
+
+/*
+ * --timeout counts from launch, by a signal: it is seen wherever the others are, also by a console
+ * that waits for its reader.
+ */
+static int start_clock(const struct vm *vm)
+{
+	uint64_t spent = vm_since_launch(vm) / 1000;
+	uint64_t us = vm->config->timeout_ms * 1000;
+	struct itimerval when = { .it_value.tv_usec = 1 };
+
+	if (!us)
+		return 0;
+	if (us > spent) {
+		when.it_value.tv_sec = (time_t)((us - spent) / 1000000);
+		when.it_value.tv_usec = (suseconds_t)((us - spent) % 1000000);
+	}
+	if (setitimer(ITIMER_REAL, &when, NULL) == 0)
+		return 0;
+	diag_error("--timeout: cannot start the clock: %s", strerror(errno));
+	return VM_STATUS_SYSTEM;
+}
 
 /* Signals that end or concern the machine come as events of the loop, to the main thread. */
 static int open_signals(struct vm *vm)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH, SIGALRM };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -29,7 +53,7 @@ static int open_signals(struct vm *vm)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (vm->signal_fd >= 0)
-		return 0;
+		return start_clock(vm);
 	diag_error("cannot receive signals: %s", strerror(errno));
 	return VM_STATUS_SYSTEM;
 }
@@ -52,6 +76,13 @@ static void reset(void *opaque)
 static void exit_status(void *opaque, unsigned status)
 {
 	vm_end(opaque, VM_END_GUEST_STATUS, status);
+}
+
+/* Of a kernel that loads its own crash kernel the run goes on: that one will end it. */
+static void panicked(void *opaque, unsigned events)
+{
+	if (events & PVPANIC_PANICKED)
+		vm_end(opaque, VM_END_PANIC, 0);
 }
 
 static int system_refused(const char *what, int err)
@@ -104,7 +135,11 @@ void vm_guest_output(void *opaque, const void *data, size_t len)
 {
 	struct vm *vm = opaque;
 
-	panic_watch(&vm->panic, data, len);
+	vm_mark(vm, VM_MOMENT_CONSOLE, NULL);
+	watch_output(&vm->watch, data, len);
+	if (vm->watch.init_seen)
+		vm_mark(vm, VM_MOMENT_INIT, NULL);
+	vm_judge_console(vm);
 	vm_console_output(&vm->console, data, len);
 }
 
@@ -123,7 +158,7 @@ static int create_board(struct vm *vm)
 		.cpus = vm->config->cpus,
 		.serial_out = vm->config->console == VM_CONSOLE_NONE ? NULL : vm_guest_output,
 		.serial_opaque = vm,
-		.events = { power_off, reset, exit_status, vm },
+		.events = { power_off, reset, exit_status, panicked, vm },
 	};
 	int r = arch_create(&config, &vm->arch);
 
@@ -168,58 +203,29 @@ static int build(struct vm *vm)
 	return status;
 }
 
-/* The last word: how the run ended, as an exit status. */
-static int end_status(const struct vm *vm)
-{
-	unsigned value = atomic_load(&vm->end);
-	int status = (int)(value >> 8);
-
-	switch ((enum vm_end)(value & 0xff)) {
-	case VM_END_POWEROFF:
-		return VM_STATUS_OK;
-	case VM_END_RESET:
-		if (vm->panic.seen) {
-			diag_error("the guest's kernel panicked: %s", vm->panic.why);
-			return VM_STATUS_PANIC;
-		}
-		if (vm->config->verbosity >= 0)
-			diag_note("guest reset");
-		return VM_STATUS_OK;
-	case VM_END_GUEST_STATUS:
-		return status;
-	case VM_END_CRASH:
-		diag_error("the guest crashed (its processor shut down, as after a triple fault)");
-		return VM_STATUS_PANIC;
-	case VM_END_HOST:
-		return VM_STATUS_SYSTEM;
-	case VM_END_SIGNAL:
-		diag_error("ended by signal %d (%s)", status, strsignal(status));
-		return 128 + status;
-	case VM_END_USER:
-		if (vm->config->verbosity >= 0)
-			diag_note("left by Ctrl-A x");
-		return VM_STATUS_OK;
-	case VM_END_NONE:
-	case VM_END_DEFECT:
-		break;
-	}
-	return VM_STATUS_DEFECT;
-}
-
-/* In the order of building, backwards; the last output is on its way before devices go. */
-static void tear_down(struct vm *vm)
+/* In the order of building, backwards. What was opened before the door was locked stays. */
+static void unbuild(struct vm *vm)
 {
 	if (vm->loop)
 		vm_console_stop(&vm->console);
-	if (vm->arch && arch_serial(vm->arch))
-		serial_flush(arch_serial(vm->arch));
 	vm_destroy_devices(vm);
 	vm_destroy_vcpus(vm);
 	arch_destroy(vm->arch);
-	kvm_close(&vm->kvm);
+	kvm_close_vm(&vm->kvm);
 	loop_destroy(vm->loop);
 	bus_destroy(vm->bus);
 	mem_destroy(vm->mem);
+	vm->arch = NULL;
+	vm->loop = NULL;
+	vm->bus = NULL;
+	vm->mem = NULL;
+	vm->quiet_timer = NULL;
+}
+
+static void tear_down(struct vm *vm)
+{
+	unbuild(vm);
+	kvm_close(&vm->kvm);
 	vm_close_files(vm);
 	if (vm->signal_fd >= 0)
 		close(vm->signal_fd);
@@ -228,6 +234,7 @@ static void tear_down(struct vm *vm)
 
 struct stair {
 	int (*step)(struct vm *vm);
+	enum vm_moment moment;
 	const char *done; /* what -v says, with the time, when it is behind us */
 };
 
@@ -238,22 +245,9 @@ static int climb(struct vm *vm, const struct stair *stair, size_t steps)
 	for (size_t i = 0; !status && i < steps; i++) {
 		status = stair[i].step(vm);
 		if (!status)
-			vm_note_time(vm, stair[i].done);
+			vm_mark(vm, stair[i].moment, stair[i].done);
 	}
 	return status;
-}
-
-static int climb_the_stair(struct vm *vm)
-{
-	static const struct stair stair[] = {
-		{ vm_open_files, "files opened" }, { open_signals, "signals blocked" },
-		{ lock_the_door, "door locked" },  { vm_verify, "images verified" },
-		{ build, "machine built" },	   { vm_load, "kernel loaded" },
-		{ vm_run_vcpus, "machine ended" },
-	};
-	int status = climb(vm, stair, ARRAY_SIZE(stair));
-
-	return status ? status : end_status(vm);
 }
 
 /* A vCPU's thread: perhaps vm_pause waits for it. */
@@ -264,15 +258,54 @@ static void gate_emptied(void *opaque)
 	loop_wake(vm->loop);
 }
 
+/* The machine is to start again: away with all that was built; the door stays locked. */
+static void prepare_next_boot(struct vm *vm)
+{
+	if (vm->config->verbosity >= 0)
+		diag_note("guest reset; it starts again");
+	unbuild(vm);
+	vcpu_gate_destroy(&vm->gate);
+	vcpu_gate_init(&vm->gate, gate_emptied, vm);
+	atomic_store(&vm->end, VM_END_NONE);
+	atomic_store(&vm->entered, false);
+	vm->boots++;
+}
+
+static int climb_the_stair(struct vm *vm)
+{
+	static const struct stair door[] = {
+		{ vm_open_files, VM_MOMENT_OPENED, "files opened" },
+		{ open_signals, VM_MOMENT_OPENED, "signals blocked" },
+		{ lock_the_door, VM_MOMENT_LOCKED, "door locked" },
+		{ vm_verify, VM_MOMENT_VERIFIED, "images verified" },
+	};
+	static const struct stair machine[] = {
+		{ build, VM_MOMENT_BUILT, "machine built" },
+		{ vm_load, VM_MOMENT_LOADED, "kernel loaded" },
+		{ vm_run_vcpus, VM_MOMENT_END, "machine ended" },
+	};
+	int status = climb(vm, door, ARRAY_SIZE(door));
+
+	if (!status)
+		status = climb(vm, machine, ARRAY_SIZE(machine));
+	while (!status && vm->config->reboot && vm_how_it_ended(vm) == VM_END_RESET) {
+		prepare_next_boot(vm);
+		status = climb(vm, machine, ARRAY_SIZE(machine));
+	}
+	return status ? status : vm_say_end(vm);
+}
+
 int vm_run(const struct vm_config *config)
 {
 	struct vm vm = {
 		.config = config,
 		.signal_fd = -1,
+		.symbols.fd = -1,
 		.kvm = { .sys_fd = -1, .vm_fd = -1 },
 	};
 	struct vcpu *vcpus = calloc(config->cpus, sizeof(*vcpus));
 
+	watch_init(&vm.watch, config->until, config->fail_on);
 	vcpu_gate_init(&vm.gate, gate_emptied, &vm);
 	vm_name_nothing(&vm);
 	for (unsigned i = 0; vcpus && i < config->cpus; i++)
@@ -283,6 +316,7 @@ int vm_run(const struct vm_config *config)
 
 	tear_down(&vm);
 	vcpu_gate_destroy(&vm.gate);
+	watch_release(&vm.watch);
 	free(vcpus);
 	return status;
 }

@@ -54,6 +54,11 @@ static void dump_general(const struct vcpu *vcpu)
 	}
 }
 
+int arch_vcpu_pc(const struct vcpu *vcpu, uint64_t *pc)
+{
+	return arm64_get_reg(vcpu, ARM64_REG_PC, pc);
+}
+
 void arch_vcpu_dump(struct vcpu *vcpu)
 {
 	const struct named first[] = {

@@ -7,6 +7,7 @@
  *	0x09000000  serial port, a 16550A with its 8 registers one byte apart
  *	0x09010000  clock, a PL031
  *	0x09020000  exit device
+ *	0x09030000  pvpanic device
  *	0x0a000000  virtio-mmio windows, 32 of 4 KiB
  *	0x80000000  RAM, without a gap
  *
@@ -32,6 +33,7 @@
 #define ARM64_SERIAL_SIZE UINT64_C(8)
 #define ARM64_CLOCK	  UINT64_C(0x09010000)
 #define ARM64_EXIT	  UINT64_C(0x09020000)
+#define ARM64_PVPANIC	  UINT64_C(0x09030000)
 #define ARM64_VIRTIO	  UINT64_C(0x0a000000)
 
 enum {

@@ -16,6 +16,7 @@
 #include "base/diag.h"
 #include "hw/exit_device.h"
 #include "hw/pl031.h"
+#include "hw/pvpanic.h"
 
 enum {
 	IPA_BITS_OLD = 40, /* of a machine of type 0, before KVM_CAP_ARM_VM_IPA_SIZE */
@@ -49,7 +50,7 @@ const struct arch_ioctl arch_ioctls[] = {
 	{ KVM_ARM_VCPU_INIT, ARCH_AT_BUILD, "KVM_ARM_VCPU_INIT", "vCPUs are made" },
 	{ KVM_ARM_VCPU_FINALIZE, ARCH_AT_BUILD, "KVM_ARM_VCPU_FINALIZE", "vCPUs are made" },
 	{ KVM_SET_ONE_REG, ARCH_AT_BUILD, "KVM_SET_ONE_REG", "registers at the start" },
-	{ KVM_GET_ONE_REG, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU, "KVM_GET_ONE_REG",
+	{ KVM_GET_ONE_REG, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_ONE_REG",
 	  "registers at the start; the report of a crash" },
 };
 const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
@@ -94,6 +95,9 @@ static int create_devices(struct arch *arch)
 	const struct arch_config *config = &arch->config;
 	int r = exit_device_create(config->bus, BUS_MMIO, ARM64_EXIT, config->events.exit,
 				   config->events.opaque, &arch->exit_device);
+	if (!r)
+		r = pvpanic_create(config->bus, BUS_MMIO, ARM64_PVPANIC, config->events.panic,
+				   config->events.opaque, &arch->pvpanic);
 
 	if (!r) {
 		kvm_irq_level(config->kvm, ARM64_CLOCK_GSI, &arch->clock_irq);
@@ -165,6 +169,7 @@ void arch_destroy(struct arch *arch)
 		return;
 	serial_destroy(arch->serial);
 	pl031_destroy(arch->clock);
+	pvpanic_destroy(arch->pvpanic);
 	exit_device_destroy(arch->exit_device);
 	if (arch->gic_fd >= 0)
 		close(arch->gic_fd);

@@ -9,6 +9,7 @@
 #include "arch/dt/image.h"
 
 struct exit_device;
+struct pvpanic;
 struct pl031;
 
 /* The GIC that KVM gave: which one decides what the tree says and how many vCPUs there can be. */
@@ -24,6 +25,7 @@ struct arch {
 	struct serial *serial;
 	struct pl031 *clock;
 	struct exit_device *exit_device;
+	struct pvpanic *pvpanic;
 	enum arm64_gic gic;
 	int gic_fd;	     /* the KVM device; -1: none yet */
 	uint64_t *mpidr;     /* of each vCPU, from arch_vcpus_created on */

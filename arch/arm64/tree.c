@@ -12,6 +12,7 @@
 #include "arch/dt/tree.h"
 #include "base/diag.h"
 #include "hw/pl031.h"
+#include "hw/pvpanic.h"
 
 enum {
 	PHANDLE_GIC = 1,
@@ -141,6 +142,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 {
 	const struct dt_window serial = { ARM64_SERIAL, ARM64_SERIAL_SIZE, ARM64_SERIAL_GSI };
 	const struct dt_window exit_device = { .base = ARM64_EXIT, .size = 4 };
+	const struct dt_window pvpanic = { .base = ARM64_PVPANIC, .size = PVPANIC_SIZE };
 	struct dt_window virtio[ARM64_VIRTIO_WINDOWS];
 	struct dt_board board = {
 		.compatible = "hvrun,arm64",
@@ -151,6 +153,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 		.irq_parent = PHANDLE_GIC,
 		.serial = arch->serial ? &serial : NULL,
 		.exit = &exit_device,
+		.pvpanic = &pvpanic,
 		.virtio = virtio,
 		.virtio_count = images->virtio_count,
 		.interrupt = write_interrupt,

@@ -77,6 +77,15 @@ static void add_exit(struct dt *dt, const struct dt_window *window)
 	dt_node_end(dt);
 }
 
+/* As QEMU's machines describe it; Linux' pvpanic-mmio binds to the name. */
+static void add_pvpanic(struct dt *dt, const struct dt_window *window)
+{
+	dt_node(dt, "pvpanic@%llx", (unsigned long long)window->base);
+	dt_string(dt, "compatible", "qemu,pvpanic-mmio");
+	dt_reg(dt, window->base, window->size);
+	dt_node_end(dt);
+}
+
 static void add_virtio(struct dt *dt, const struct dt_board *board, const struct dt_window *window)
 {
 	dt_node(dt, "virtio_mmio@%llx", (unsigned long long)window->base);
@@ -101,6 +110,8 @@ void dt_board(struct dt *dt, const struct dt_board *board)
 		add_serial(dt, board);
 	if (board->exit)
 		add_exit(dt, board->exit);
+	if (board->pvpanic)
+		add_pvpanic(dt, board->pvpanic);
 	for (size_t i = 0; i < board->virtio_count; i++)
 		add_virtio(dt, board, &board->virtio[i]);
 }

@@ -27,8 +27,9 @@ struct dt_board {
 	uint64_t initrd;      /* gpa */
 	uint64_t initrd_size; /* bytes, 0: none */
 	uint32_t irq_parent;  /* phandle of the interrupt controller, 0: devices name it */
-	const struct dt_window *serial; /* NULL: none */
-	const struct dt_window *exit;	/* the exit device; its gsi is not used */
+	const struct dt_window *serial;	 /* NULL: none */
+	const struct dt_window *exit;	 /* the exit device; its gsi is not used */
+	const struct dt_window *pvpanic; /* likewise; NULL: none */
 	const struct dt_window *virtio;
 	size_t virtio_count;
 	/* Writes "interrupts" (or "interrupts-extended") for @gsi into the open node. */

@@ -38,6 +38,12 @@ static void dump(const struct vcpu *vcpu, const struct named *regs, size_t count
 	}
 }
 
+/* Core register 0 is pc's (arch/riscv/regs.h). */
+int arch_vcpu_pc(const struct vcpu *vcpu, uint64_t *pc)
+{
+	return riscv_get_reg(vcpu, riscv_reg(RISCV_KIND_CORE, 0), pc);
+}
+
 void arch_vcpu_dump(struct vcpu *vcpu)
 {
 	/* x0 is zero always: its place is pc's. */

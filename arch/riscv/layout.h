@@ -5,6 +5,7 @@
  *
  *	0x00100000  exit device
  *	0x00101000  clock, a Goldfish RTC
+ *	0x00102000  pvpanic device
  *	0x0c000000  PLIC, where KVM has no interrupt controller
  *	0x0d000000  APLIC, where it has one (AIA)
  *	0x10000000  serial port, a 16550A with its 8 registers one byte apart
@@ -22,13 +23,14 @@
 
 #define RISCV_RAM UINT64_C(0x80000000)
 
-#define RISCV_EXIT   UINT64_C(0x00100000)
-#define RISCV_CLOCK  UINT64_C(0x00101000)
-#define RISCV_PLIC   UINT64_C(0x0c000000)
-#define RISCV_APLIC  UINT64_C(0x0d000000)
-#define RISCV_SERIAL UINT64_C(0x10000000)
-#define RISCV_VIRTIO UINT64_C(0x10001000)
-#define RISCV_IMSIC  UINT64_C(0x28000000)
+#define RISCV_EXIT    UINT64_C(0x00100000)
+#define RISCV_CLOCK   UINT64_C(0x00101000)
+#define RISCV_PVPANIC UINT64_C(0x00102000)
+#define RISCV_PLIC    UINT64_C(0x0c000000)
+#define RISCV_APLIC   UINT64_C(0x0d000000)
+#define RISCV_SERIAL  UINT64_C(0x10000000)
+#define RISCV_VIRTIO  UINT64_C(0x10001000)
+#define RISCV_IMSIC   UINT64_C(0x28000000)
 
 #define RISCV_APLIC_SIZE  UINT64_C(0x4000)
 #define RISCV_IMSIC_SIZE  UINT64_C(0x1000) /* for each hart */

@@ -17,6 +17,7 @@
 #include "hw/exit_device.h"
 #include "hw/goldfish_rtc.h"
 #include "hw/plic.h"
+#include "hw/pvpanic.h"
 
 enum { ELF_MACHINE_RISCV = 243 };
 
@@ -44,7 +45,7 @@ const struct arch_ioctl arch_ioctls[] = {
 	{ KVM_SET_DEVICE_ATTR, ARCH_AT_BUILD, "KVM_SET_DEVICE_ATTR", "the interrupt controller" },
 	{ KVM_GET_DEVICE_ATTR, ARCH_AT_BUILD, "KVM_GET_DEVICE_ATTR", "the interrupt controller" },
 	{ KVM_SET_ONE_REG, ARCH_AT_BUILD, "KVM_SET_ONE_REG", "registers at the start" },
-	{ KVM_GET_ONE_REG, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU, "KVM_GET_ONE_REG",
+	{ KVM_GET_ONE_REG, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_ONE_REG",
 	  "registers at the start; the report of a crash" },
 };
 const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
@@ -83,6 +84,9 @@ static int create_devices(struct arch *arch)
 	const struct arch_config *config = &arch->config;
 	int r = exit_device_create(config->bus, BUS_MMIO, RISCV_EXIT, config->events.exit,
 				   config->events.opaque, &arch->exit_device);
+	if (!r)
+		r = pvpanic_create(config->bus, BUS_MMIO, RISCV_PVPANIC, config->events.panic,
+				   config->events.opaque, &arch->pvpanic);
 
 	if (!r) {
 		riscv_irq_level(arch, RISCV_CLOCK_GSI, &arch->clock_irq);
@@ -138,6 +142,7 @@ void arch_destroy(struct arch *arch)
 		return;
 	serial_destroy(arch->serial);
 	goldfish_rtc_destroy(arch->clock);
+	pvpanic_destroy(arch->pvpanic);
 	exit_device_destroy(arch->exit_device);
 	plic_destroy(arch->plic);
 	if (arch->aia_fd >= 0)

@@ -10,6 +10,7 @@
 #include "arch/dt/image.h"
 
 struct exit_device;
+struct pvpanic;
 struct goldfish_rtc;
 struct plic;
 
@@ -21,6 +22,7 @@ struct arch {
 	struct serial *serial;
 	struct goldfish_rtc *clock;
 	struct exit_device *exit_device;
+	struct pvpanic *pvpanic;
 	int aia_fd;	     /* KVM's interrupt controllers; -1: the PLIC below */
 	uint32_t aia_ids;    /* interrupt identities of each IMSIC */
 	struct plic *plic;   /* NULL with AIA */

@@ -16,6 +16,7 @@
 #include "base/diag.h"
 #include "hw/goldfish_rtc.h"
 #include "hw/plic.h"
+#include "hw/pvpanic.h"
 
 enum {
 	PHANDLE_INTC = 1, /* PLIC or APLIC */
@@ -201,6 +202,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 {
 	const struct dt_window serial = { RISCV_SERIAL, RISCV_SERIAL_SIZE, RISCV_SERIAL_GSI };
 	const struct dt_window exit_device = { .base = RISCV_EXIT, .size = 4 };
+	const struct dt_window pvpanic = { .base = RISCV_PVPANIC, .size = PVPANIC_SIZE };
 	struct dt_window virtio[RISCV_VIRTIO_WINDOWS];
 	struct dt_board board = {
 		.compatible = "hvrun,riscv64",
@@ -211,6 +213,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 		.irq_parent = 0, /* the harts' own controllers would inherit it from the root */
 		.serial = arch->serial ? &serial : NULL,
 		.exit = &exit_device,
+		.pvpanic = &pvpanic,
 		.virtio = virtio,
 		.virtio_count = images->virtio_count,
 		.interrupt = arch->plic ? plic_interrupt : aplic_interrupt,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The DSDT: how to power off, COM1, and the virtio-mmio windows. Processors are not in it: the MADT
+ * The DSDT: how to power off, COM1, pvpanic, and the virtio-mmio windows. Processors are not in it: the MADT
  * names them, and nothing here (no idle states, no hotplug) would be told of them.
  */
 #include "arch/x86/acpi_dsdt.h"
 
 #include "arch/x86/layout.h"
+#include "hw/pvpanic.h"
 
 /* The sleep type for S5; for a hardware-reduced machine only the first counts (7.4.2). */
 static void power_off(struct aml *a)
@@ -29,6 +30,19 @@ static void com1(struct aml *a)
 	aml_resources(a);
 	aml_io(a, X86_PORT_COM1, 8);
 	aml_interrupt(a, X86_COM1_IRQ);
+	aml_resources_end(a);
+	aml_end(a);
+}
+
+/* The id is the one that Linux' pvpanic-mmio binds to. */
+static void pvpanic(struct aml *a)
+{
+	aml_device(a, "PEVT");
+	aml_name(a, "_HID");
+	aml_string(a, "QEMU0001");
+	aml_name(a, "_CRS");
+	aml_resources(a);
+	aml_io(a, X86_PORT_PVPANIC, PVPANIC_SIZE);
 	aml_resources_end(a);
 	aml_end(a);
 }
@@ -57,9 +71,8 @@ static void virtio(struct aml *a, unsigned index, const struct x86_acpi_virtio *
 void x86_acpi_dsdt(struct aml *a, const struct x86_acpi_config *config)
 {
 	power_off(a);
-	if (!config->serial && !config->virtio_count)
-		return;
 	aml_scope(a, "_SB_");
+	pvpanic(a);
 	if (config->serial)
 		com1(a);
 	for (size_t i = 0; i < config->virtio_count; i++)

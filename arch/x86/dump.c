@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A vCPU's registers and the bytes at its instruction pointer, for the person at the terminal. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -51,6 +52,16 @@ static void dump_code(const struct vcpu *vcpu, uint64_t linear)
 		diag_error("vcpu %u: instruction bytes:%s", vcpu->index, text);
 	else
 		diag_error("vcpu %u: no memory is mapped at its instruction pointer", vcpu->index);
+}
+
+int arch_vcpu_pc(const struct vcpu *vcpu, uint64_t *pc)
+{
+	struct kvm_regs regs;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0)
+		return -errno;
+	*pc = regs.rip;
+	return 0;
 }
 
 void arch_vcpu_dump(struct vcpu *vcpu)

@@ -69,6 +69,7 @@ enum x86_port {
 	X86_PORT_I8042 = 0x64,		/* read: 0; write of X86_I8042_RESET: the guest resets */
 	X86_PORT_COM1 = 0x3f8,		/* eight ports */
 	X86_PORT_EXIT = 0x500,		/* write of S: the run ends with status S & 0xff */
+	X86_PORT_PVPANIC = 0x505,	/* the guest's kernel tells of its panic (hw/pvpanic.h) */
 	X86_PORT_SLEEP_CONTROL = 0x600, /* ACPI 4.8.3.7; write of X86_SLEEP_S5: power off */
 	X86_PORT_SLEEP_STATUS = 0x601,
 };

@@ -16,6 +16,7 @@
 #include "hw/acpi_pm.h"
 #include "hw/exit_device.h"
 #include "hw/i8042.h"
+#include "hw/pvpanic.h"
 
 /* Three pages for Intel's real mode and one for its page table; KVM's own, above the windows. */
 #define IDENTITY_MAP UINT64_C(0xfffbc000)
@@ -51,10 +52,11 @@ const struct arch_ioctl arch_ioctls[] = {
 	{ KVM_SET_MSRS, ARCH_AT_BUILD, "KVM_SET_MSRS", "registers at the start" },
 	{ KVM_GET_LAPIC, ARCH_AT_BUILD, "KVM_GET_LAPIC", "registers at the start" },
 	{ KVM_SET_LAPIC, ARCH_AT_BUILD, "KVM_SET_LAPIC", "registers at the start" },
-	{ KVM_GET_SREGS, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU, "KVM_GET_SREGS",
+	{ KVM_GET_SREGS, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_SREGS",
 	  "registers at the start; the report of a crash" },
-	{ KVM_GET_REGS, ARCH_ON_OWN_VCPU, "KVM_GET_REGS", "the report of a crash" },
-	{ KVM_TRANSLATE, ARCH_ON_OWN_VCPU, "KVM_TRANSLATE", "the report of a crash" },
+	{ KVM_GET_REGS, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_REGS", "the report of a crash" },
+	{ KVM_TRANSLATE, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_TRANSLATE",
+	  "the report of a crash" },
 };
 const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
 
@@ -122,6 +124,9 @@ static int create_devices(struct arch *arch)
 	if (!r)
 		r = exit_device_create(config->bus, BUS_PIO, X86_PORT_EXIT, config->events.exit,
 				       config->events.opaque, &arch->exit_device);
+	if (!r)
+		r = pvpanic_create(config->bus, BUS_PIO, X86_PORT_PVPANIC, config->events.panic,
+				   config->events.opaque, &arch->pvpanic);
 	if (r || !config->serial_out)
 		return r;
 	kvm_irq_level(config->kvm, X86_COM1_IRQ, &arch->serial_irq);
@@ -175,6 +180,7 @@ void arch_destroy(struct arch *arch)
 	if (!arch)
 		return;
 	serial_destroy(arch->serial);
+	pvpanic_destroy(arch->pvpanic);
 	exit_device_destroy(arch->exit_device);
 	acpi_pm_destroy(arch->acpi_pm);
 	i8042_destroy(arch->i8042);

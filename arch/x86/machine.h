@@ -10,6 +10,7 @@
 struct acpi_pm;
 struct exit_device;
 struct i8042;
+struct pvpanic;
 
 struct arch {
 	struct arch_config config;
@@ -18,6 +19,7 @@ struct arch {
 	struct i8042 *i8042;
 	struct acpi_pm *acpi_pm;
 	struct exit_device *exit_device;
+	struct pvpanic *pvpanic;
 	struct kvm_cpuid2 *cpuid;
 	bool tsc_deadline;
 	struct x86_boot boot; /* where the first vCPU begins; set by arch_load */

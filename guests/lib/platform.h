@@ -24,6 +24,8 @@ _Noreturn void plat_exit(u32 status);
 _Noreturn void plat_poweroff(void);
 _Noreturn void plat_reset(void);
 _Noreturn void plat_crash(void);
+/* Events to the pvpanic device: 1 panicked, 2 a crash kernel runs. */
+void plat_pvpanic(u8 events);
 /* Interrupts off and stop for ever, without telling anyone. */
 _Noreturn void plat_hang(void);
 /* The same, but asleep in the processor's wait instruction. */

@@ -138,6 +138,14 @@ _Noreturn void plat_exit(u32 status)
 	plat_hang();
 }
 
+void plat_pvpanic(u8 events)
+{
+	volatile u8 *device = (volatile u8 *)(uptr)address_of("pvpanic@", 0);
+
+	CHECK(device && *device == 3, STATUS_BAD_HOST);
+	*device = events;
+}
+
 _Noreturn void plat_poweroff(void)
 {
 	sbi(EXT_RESET, 0, RESET_OFF, 0, 0);

@@ -99,6 +99,12 @@ _Noreturn void plat_crash(void)
 	plat_hang();
 }
 
+void plat_pvpanic(u8 events)
+{
+	CHECK(in8(PORT_PVPANIC) == 3, STATUS_BAD_HOST);
+	out8(PORT_PVPANIC, events);
+}
+
 _Noreturn void plat_hang(void)
 {
 	__asm__ volatile("cli");

@@ -140,7 +140,7 @@ bad 'disk: a FIFO, read-only' 65 'disk fifo: ' -k "$good" -d fifo,ro
 bad 'disk: a character device' 65 'disk /dev/zero: ' -k "$good" -d /dev/zero
 
 hv -k "$good" -d huge
-check 'disk: 100 GiB of nothing are fine' 0 '' '^hello: '
+check 'disk: 100 GiB of nothing are fine' 0 '^hvrun: guest powered off$' '^hello: '
 
 # A second user of a disk.
 truncate -s 1M disk disk2

@@ -87,6 +87,9 @@ int ioctl(int fd, unsigned long request, ...)
 		attempt_at("vcpu");
 	if (request == KVM_CREATE_VM)
 		attempt_at("build");
+	/* A guest that ends at once may be over before the loop has waited once. */
+	if (request == KVM_RUN)
+		atomic_store(&looping, true);
 	return (int)syscall(SYS_ioctl, fd, request, arg);
 }
 

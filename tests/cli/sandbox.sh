@@ -65,7 +65,7 @@ hv -k "$GUESTS/virtio-blk.elf" -d "$TMPDIR/disk" --io-uring
 if [ "$status" = 71 ] && grep -q 'io_uring is not to be had' "$err"; then
 	skip 'a disk by io_uring behind the door' "$(head -n 1 "$err")"
 else
-	check 'a disk by io_uring behind the door' 0 '' 'virtio-blk: '
+	check 'a disk by io_uring behind the door' 0 '^hvrun: guest ended with status 0$' 'virtio-blk: '
 fi
 
 probe order none -k "$GUESTS/hello.elf" -i "$GUESTS/hello.elf" -d "$TMPDIR/disk"
@@ -93,4 +93,4 @@ else
 fi
 
 hv -k "$GUESTS/hello.elf"
-check 'and a healthy run is not disturbed' 0 '' '^hello: '
+check 'and a healthy run is not disturbed' 0 '^hvrun: guest powered off$' '^hello: '

@@ -12,7 +12,7 @@ fi
 ulimit -c 0
 
 spin=("$HVRUN" -k "$GUESTS/spin.elf" -a sleep)
-echo_guest=("$HVRUN" -k "$GUESTS/echo.elf" -a 'irq loud')
+echo_guest=("$HVRUN" -q -k "$GUESTS/echo.elf" -a 'irq loud')
 
 # on_pty NAME STDERR-REGEX STEP... -- COMMAND...
 on_pty() {
@@ -28,7 +28,7 @@ on_pty() {
 	fi
 }
 
-on_pty 'the guest ends' '' exit:0 same -- "$HVRUN" -k "$GUESTS/hello.elf"
+on_pty 'the guest ends' '' exit:0 same -- "$HVRUN" -q -k "$GUESTS/hello.elf"
 on_pty 'no kernel' 'No such file' exit:66 same -- "$HVRUN" -k "$TMPDIR/none"
 on_pty 'Ctrl-A x leaves' 'left by Ctrl-A x' see:spin: raw 'send:\x01x' exit:0 same -- "${spin[@]}"
 on_pty 'Ctrl-A X leaves' 'left by Ctrl-A x' see:spin: raw 'send:\x01X' exit:0 same -- "${spin[@]}"
@@ -52,7 +52,7 @@ on_pty 'Ctrl-A Ctrl-A sends one' '' see:ready raw 'send:\x01\x01zq' 'see:echo: 2
 on_pty 'Ctrl-C, Ctrl-Z, Ctrl-S, return are the guest'"'"'s' '' see:ready raw 'send:\x03\x1a\x13\x0dq' 'see:echo: 4 bytes, sum 62 145' exit:0 same -- "${echo_guest[@]}"
 
 on_pty 'no console: the terminal is not touched' 'signal 2 ' wait:1500 same 'send:\x03' exit:130 same -- "${spin[@]}" --console none
-on_pty 'in the background: not touched, not stopped' '' -b exit:0 same -- "$HVRUN" -k "$GUESTS/hello.elf"
+on_pty 'in the background: not touched, not stopped' '' -b exit:0 same -- "$HVRUN" -q -k "$GUESTS/hello.elf"
 
 # Without a terminal there are no keys: every byte is the guest's.
 status=0

@@ -59,7 +59,15 @@ wrong 'verify: unknown option' 'unknown option --log; hvrun verify --help' verif
 wrong 'manifest without a key' '--manifest needs --verify-key' --manifest m
 wrong 'sandbox: log' 'unknown value "log"; it can be on or off' -k x --sandbox log
 wrong 'console: tty' 'unknown value "tty"' -k x --console tty
-wrong 'doctor with words' 'doctor takes no options' doctor now
+wrong 'doctor with words' 'doctor takes --sandbox or nothing' doctor now
+wrong 'timeout: none' 'timeout: 0 is not a time' -k x --timeout 0
+wrong 'timeout: a word' 'timeout: soon is not a time' -k x --timeout soon
+wrong 'timeout: too fine' 'timeout: 1.2345 is not a time' -k x --timeout 1.2345
+wrong 'timeout: a point too many' 'timeout: 1. is not a time' -k x --timeout 1.
+wrong 'until: no pattern' '"\(" cannot be looked for: ' -k x --until '('
+wrong 'until: empty' 'cannot be looked for: a pattern has' -k x --until ''
+wrong 'fail-on: back-reference' 'back-references' -k x --fail-on '(a)\1'
+wrong 'until: twice' 'given twice' -k x --until a --until b
 wrong 'loud and quiet' 'do not go together' -k x -v -q
 
 # Commands and options that are planned, and not built yet, are as unknown as any other.
@@ -67,7 +75,7 @@ for command in exec ctl backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
 for option in --net=user --share=. --vsock=3,path=s --balloon \
-	--gdb=1234 --timeout=5 --until=x --fail-on=x --core=c --report=r --control=c --restore=r --reboot; do
+	--gdb=1234 --core=c --report=r --control=c --restore=r; do
 	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
 done
 wrong 'not built: -n' 'unknown option -n' -k x -n user

@@ -13,6 +13,7 @@
 #include "hw/bus.h"
 #include "hw/exit_device.h"
 #include "hw/i8042.h"
+#include "hw/pvpanic.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +23,7 @@ struct count {
 	unsigned int resets;
 	unsigned int power_offs;
 	unsigned int exits;
+	unsigned int panics;
 };
 
 static void must(bool ok)
@@ -46,6 +48,12 @@ static void on_exit_status(void *opaque, unsigned int status)
 	((struct count *)opaque)->exits++;
 }
 
+static void on_panic(void *opaque, unsigned int events)
+{
+	must(events >= 1 && events <= 3);
+	((struct count *)opaque)->panics++;
+}
+
 /* What the write of @len bytes must have done. */
 static void model(struct count *want, enum bus_space space, uint64_t at, const uint8_t *data,
 		  size_t len)
@@ -56,6 +64,7 @@ static void model(struct count *want, enum bus_space space, uint64_t at, const u
 	want->resets += pio && at == 0x64 && len == 1 && data[0] == 0xfe;
 	want->power_offs += pio && at == 0x600 && (len == 1 || len == 2) &&
 			    (data[0] & 0x3c) == 0x34;
+	want->panics += pio && at == 0x505 && len == 1 && (data[0] & 3);
 	want->exits += word && at == (pio ? 0x500 : 0xd0000000);
 }
 
@@ -96,11 +105,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bus *bus;
 	struct i8042 *i8042;
 	struct acpi_pm *pm;
+	struct pvpanic *pvpanic;
 	struct exit_device *pio, *mmio;
 
 	must(bus_create(&bus) == 0);
 	must(i8042_create(bus, on_reset, &got, &i8042) == 0);
 	must(acpi_pm_create(bus, 0x600, on_power_off, &got, &pm) == 0);
+	must(pvpanic_create(bus, BUS_PIO, 0x505, on_panic, &got, &pvpanic) == 0);
 	must(exit_device_create(bus, BUS_PIO, 0x500, on_exit_status, &got, &pio) == 0);
 	must(exit_device_create(bus, BUS_MMIO, 0xd0000000, on_exit_status, &got, &mmio) == 0);
 	for (; size >= STEP; data += STEP, size -= STEP) {
@@ -110,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bus_destroy(bus);
 	i8042_destroy(i8042);
 	acpi_pm_destroy(pm);
+	pvpanic_destroy(pvpanic);
 	exit_device_destroy(pio);
 	exit_device_destroy(mmio);
 	return 0;

@@ -16,6 +16,12 @@ status-255 255 - status -a status=255
 status-other-cpu 17 - status -c 2 -a status=17_other
 reset 0 reset:_now reset
 crash 134 triple:_now triple
+panic 134 - panic
+panic-hangs 134 - panic -a hang
+panic-loaded 0 - panic -a loaded
+timeout 124 spin:_for_ever spin --timeout 1
+until 0 spin:_for_ever spin --until for_ever
+fail-on 1 spin:_for_ever spin --fail-on for_ever
 badop 120 badop:_now badop
 mem 0 mem:_65536_KiB_in_1_regions mem
 timer 0 timer:_periodic timer

@@ -19,10 +19,12 @@
 #include "hw/bus.h"
 #include "hw/exit_device.h"
 #include "hw/i8042.h"
+#include "hw/pvpanic.h"
 
 enum {
 	SLEEP = 0x600,
 	EXIT = 0x500,
+	PANIC = 0x505,
 };
 
 static const uint64_t exit_mmio = 0xd0000000;
@@ -31,12 +33,15 @@ struct board {
 	struct bus *bus;
 	struct i8042 *i8042;
 	struct acpi_pm *pm;
+	struct pvpanic *pvpanic;
 	struct exit_device *exit_pio;
 	struct exit_device *exit_mmio;
 	unsigned int resets;
 	unsigned int power_offs;
 	unsigned int exits;
 	unsigned int status; /* of the last exit */
+	unsigned int panics;
+	unsigned int events; /* of the last panic */
 };
 
 static void on_reset(void *opaque)
@@ -57,6 +62,14 @@ static void on_exit_status(void *opaque, unsigned int status)
 	b->status = status;
 }
 
+static void on_panic(void *opaque, unsigned int events)
+{
+	struct board *b = (struct board *)opaque;
+
+	b->panics++;
+	b->events = events;
+}
+
 static int setup(void **state)
 {
 	struct board *b = (struct board *)calloc(1, sizeof(*b));
@@ -67,6 +80,7 @@ static int setup(void **state)
 	assert_int_equal(acpi_pm_create(b->bus, SLEEP, on_power_off, b, &b->pm), 0);
 	assert_int_equal(exit_device_create(b->bus, BUS_PIO, EXIT, on_exit_status, b, &b->exit_pio),
 			 0);
+	assert_int_equal(pvpanic_create(b->bus, BUS_PIO, PANIC, on_panic, b, &b->pvpanic), 0);
 	assert_int_equal(exit_device_create(b->bus, BUS_MMIO, exit_mmio, on_exit_status, b,
 					    &b->exit_mmio),
 			 0);
@@ -81,6 +95,7 @@ static int teardown(void **state)
 	bus_destroy(b->bus);
 	i8042_destroy(b->i8042);
 	acpi_pm_destroy(b->pm);
+	pvpanic_destroy(b->pvpanic);
 	exit_device_destroy(b->exit_pio);
 	exit_device_destroy(b->exit_mmio);
 	free(b);
@@ -190,6 +205,24 @@ static void exit_device_tells_its_name(void **state)
 	assert_int_equal(b->exits, 0);
 }
 
+static void pvpanic_tells_events_that_exist(void **state)
+{
+	struct board *b = (struct board *)*state;
+	unsigned int told = 0;
+
+	assert_int_equal(get(b, BUS_PIO, PANIC, 1, true), PVPANIC_EVENTS);
+	for (unsigned int v = 0; v < 256; v++) {
+		assert_true(put(b, BUS_PIO, PANIC, v, 1));
+		told += (v & 3) != 0;
+		assert_int_equal(b->panics, told);
+		if (v & 3)
+			assert_int_equal(b->events, v & 3);
+	}
+	assert_false(put(b, BUS_PIO, PANIC, 1, 2));
+	assert_int_equal(b->panics, told);
+	pvpanic_destroy(NULL);
+}
+
 static void taken_places_are_refused(void **state)
 {
 	struct board *b = (struct board *)*state;
@@ -265,9 +298,13 @@ static void test_threat_27_register_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_BOARD(i8042_resets_by_one_command),	     ON_BOARD(sleep_control_powers_off),
-		ON_BOARD(exit_device_hands_over_the_status), ON_BOARD(exit_device_ignores_the_rest),
-		ON_BOARD(exit_device_tells_its_name),	     ON_BOARD(taken_places_are_refused),
+		ON_BOARD(i8042_resets_by_one_command),
+		ON_BOARD(sleep_control_powers_off),
+		ON_BOARD(exit_device_hands_over_the_status),
+		ON_BOARD(exit_device_ignores_the_rest),
+		ON_BOARD(pvpanic_tells_events_that_exist),
+		ON_BOARD(exit_device_tells_its_name),
+		ON_BOARD(taken_places_are_refused),
 		ON_BOARD(test_threat_27_register_model),
 	};
 

@@ -125,6 +125,7 @@ static void board_has_its_nodes(void **state)
 {
 	static const struct dt_window serial = { 0x9000000, 8, 0 };
 	static const struct dt_window exit_device = { 0x9020000, 4, 0 };
+	static const struct dt_window pvpanic = { 0x9030000, 1, 0 };
 	static const struct dt_window virtio[] = { { 0xa000000, 0x1000, 16 },
 						   { 0xa001000, 0x1000, 17 } };
 	struct guest_mem *mem = ram(0x80000000, 64 << 20);
@@ -137,6 +138,7 @@ static void board_has_its_nodes(void **state)
 		.irq_parent = 1,
 		.serial = &serial,
 		.exit = &exit_device,
+		.pvpanic = &pvpanic,
 		.virtio = virtio,
 		.virtio_count = 2,
 		.interrupt = interrupt,
@@ -165,6 +167,7 @@ static void board_has_its_nodes(void **state)
 	assert_bytes(fdt_path_offset(blob, "/virtio_mmio@a001000"), "interrupts",
 		     "\0\0\0\x11\0\0\0\1", 8);
 	assert_true(fdt_path_offset(blob, "/exit@9020000") > 0);
+	assert_true(fdt_path_offset(blob, "/pvpanic@9030000") > 0);
 
 	/* Another machine: no serial port, no initrd, and another seed. */
 	board.serial = NULL;
