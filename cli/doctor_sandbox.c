@@ -19,6 +19,8 @@ static const char *feature_option(unsigned feature)
 		return "--io-uring";
 	case SANDBOX_AGAIN:
 		return "--reboot";
+	case SANDBOX_ACCEPT:
+		return "--port NAME,socket=";
 	}
 	return "?";
 }

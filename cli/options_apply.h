@@ -5,6 +5,9 @@
 
 #include "cli/parse.h"
 
+/* --port NAME,socket=PATH or NAME,file=FILE: the config's next port (cli/options_port.c). */
+int apply_port(struct parser *parser, char *value);
+
 /* --disk FILE[,OPT]...: the config's next disk (cli/options_disk.c). */
 int apply_disk(struct parser *parser, char *value);
 

@@ -1,34 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console device (virtio 1.3, section 5.3) with one port: what the guest prints goes out in
- * pieces of bounded size, and what is typed waits in a small ring until the guest offers buffers.
- *
- * Nothing typed is lost: a full ring makes virtio_console_input take less, and its caller is called
- * when there is room. A chain of output may be gigabytes long; it is printed over several turns of
- * the loop.
+ * The console device (virtio 1.3, section 5.3): port 0 is the guest's console, the others are byte
+ * streams with names (MULTIPORT), if there are any. Bytes flow in console_port.c, ports are
+ * announced in console_control.c.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/checked.h"
 #include "base/le.h"
-#include "virtio/devices.h"
-#include "virtio/take.h"
+#include "virtio/console_ports.h"
 
-enum {
-	QUEUE_RX = 0, /* receiveq(port0): to the guest */
-	QUEUE_TX = 1, /* transmitq(port0): from the guest */
-	QUEUES = 2,
-	QUEUE_SIZE = 64,
-	INPUT_SIZE = 4096,	 /* of the ring; a power of two */
-	PIECE = 4096,		 /* of output at a time */
-	BATCH_BYTES = 64 * 1024, /* of output in one turn of the loop */
-	BATCH_CHAINS = 64,	 /* in one turn of the loop */
-};
+enum { QUEUE_SIZE = 64 };
 
 /* Features (5.3.3). */
 #define CONSOLE_F_SIZE	      (UINT64_C(1) << 0)
+#define CONSOLE_F_MULTIPORT   (UINT64_C(1) << 1)
 #define CONSOLE_F_EMERG_WRITE (UINT64_C(1) << 2)
 
 /* Config space (5.3.4). */
@@ -40,206 +27,87 @@ enum {
 	CONFIG_SIZE = 12,
 };
 
-struct console {
-	struct virtio_dev *dev;
-	console_out_fn out_fn;
-	void *out_opaque;
-	loop_fn room_fn;
-	void *room_opaque;
-	bool room_wanted; /* input was refused since the last call of room_fn */
-	uint8_t config[CONFIG_SIZE];
-
-	bool printing; /* tx is taken, and printed up to tx_done */
-	uint64_t tx_done;
-	struct vq_chain tx;
-	struct vq_chain rx;
-
-	uint32_t input_head; /* counts bytes put in, and */
-	uint32_t input_tail; /* bytes taken out; both wrap */
-	uint8_t input[INPUT_SIZE];
-};
-
 static struct console *console_of(struct virtio_dev *dev)
 {
 	return dev->priv;
 }
 
-/* Output. */
-
-/* Prints at most @max bytes of the chain in hand: how many; 0 when it is all printed. */
-static size_t print_piece(struct console *con, size_t max)
+bool console_multiport(const struct console *con)
 {
-	uint8_t piece[PIECE];
-	size_t len = vq_chain_read(&con->tx, con->tx_done, piece, size_min(max, sizeof(piece)));
-
-	if (len > 0)
-		con->out_fn(con->out_opaque, piece, len);
-	con->tx_done += len;
-	return len;
+	return (con->dev->driver_features & CONSOLE_F_MULTIPORT) != 0;
 }
 
-static void serve_tx(struct console *con)
+unsigned console_rx_queue(unsigned port)
 {
-	struct virtio_dev *dev = con->dev;
-	struct virtqueue *vq = &dev->queues[QUEUE_TX];
-	unsigned chains = 0;
-	size_t bytes = 0;
+	return port == 0 ? 0 : 2 * port + 2;
+}
 
-	vq_disable_kick(vq);
-	while (con->printing || virtio_take(dev, QUEUE_TX, &con->tx)) {
-		size_t len;
-
-		if (!con->printing)
-			con->tx_done = 0;
-		con->printing = true;
-		while (bytes < BATCH_BYTES && (len = print_piece(con, BATCH_BYTES - bytes)) > 0)
-			bytes += len;
-		if (con->tx_done == con->tx.out_len) {
-			con->printing = false;
-			vq_push(vq, con->tx.head, 0);
-			chains++;
-		}
-		if (bytes >= BATCH_BYTES || chains == BATCH_CHAINS) {
-			virtio_kick(dev, QUEUE_TX);
-			break;
-		}
-	}
-	virtio_signal(dev, QUEUE_TX);
+unsigned console_tx_queue(unsigned port)
+{
+	return console_rx_queue(port) + 1;
 }
 
 void virtio_console_flush(struct virtio_dev *dev)
 {
-	serve_tx(console_of(dev));
-}
-
-/* Input. */
-
-static uint32_t input_used(const struct console *con)
-{
-	return con->input_head - con->input_tail;
-}
-
-/* Puts what fits into the ring. */
-static size_t input_put(struct console *con, const uint8_t *data, size_t len)
-{
-	size_t n = size_min(len, INPUT_SIZE - input_used(con));
-
-	for (size_t i = 0; i < n; i++)
-		con->input[con->input_head++ % INPUT_SIZE] = data[i];
-	return n;
-}
-
-/* Moves the oldest bytes of the ring into the chain in hand: how many. */
-static uint32_t fill_rx(struct console *con)
-{
-	uint32_t done = 0;
-
-	while (input_used(con) > 0) {
-		uint32_t at = con->input_tail % INPUT_SIZE;
-		uint32_t run = u32_min(input_used(con), INPUT_SIZE - at);
-		uint32_t n = (uint32_t)vq_chain_write(&con->rx, done, con->input + at, run);
-
-		con->input_tail += n;
-		done += n;
-		if (n < run)
-			break;
-	}
-	return done;
-}
-
-/*
- * Gives the guest what is typed, as far as it offers buffers; buffers that are not needed stay in
- * the ring, and then doorbells can stay off: it is input that brings the next turn.
- */
-static void serve_rx(struct console *con)
-{
-	struct virtio_dev *dev = con->dev;
-	unsigned chains = 0;
-
-	vq_disable_kick(&dev->queues[QUEUE_RX]);
-	while (input_used(con) > 0 && virtio_take(dev, QUEUE_RX, &con->rx)) {
-		vq_push(&dev->queues[QUEUE_RX], con->rx.head, fill_rx(con));
-		if (++chains == BATCH_CHAINS) {
-			virtio_kick(dev, QUEUE_RX);
-			break;
-		}
-	}
-	if (chains > 0)
-		virtio_signal(dev, QUEUE_RX);
-}
-
-size_t virtio_console_input(struct virtio_dev *dev, const void *data, size_t len)
-{
-	struct console *con = console_of(dev);
-	size_t done = 0, n;
-
-	do {
-		n = input_put(con, (const uint8_t *)data + done, len - done);
-		done += n;
-		serve_rx(con);
-	} while (done < len && n > 0);
-	con->room_wanted = done < len;
-	return done;
-}
-
-void virtio_console_on_room(struct virtio_dev *dev, loop_fn fn, void *opaque)
-{
 	struct console *con = console_of(dev);
 
-	con->room_fn = fn;
-	con->room_opaque = opaque;
+	for (unsigned i = 0; i < con->count; i++)
+		console_port_serve_tx(con, i);
 }
-
-static void offer_room(struct console *con)
-{
-	if (!con->room_wanted || input_used(con) == INPUT_SIZE)
-		return;
-	con->room_wanted = false;
-	if (con->room_fn)
-		con->room_fn(con->room_opaque);
-}
-
-/* The device. */
 
 static void console_kick(struct virtio_dev *dev, unsigned index)
 {
 	struct console *con = console_of(dev);
 
-	if (index == QUEUE_TX) {
-		serve_tx(con);
-		return;
-	}
-	serve_rx(con);
-	offer_room(con);
+	if (con->count > 1 && index == CONSOLE_CONTROL_RX)
+		console_control_serve_rx(con);
+	else if (con->count > 1 && index == CONSOLE_CONTROL_TX)
+		console_control_serve_tx(con);
+	else if (index % 2)
+		console_port_serve_tx(con, index < 2 ? 0 : (index - 2) / 2);
+	else
+		console_port_serve_rx(con, index < 2 ? 0 : (index - 2) / 2);
 }
 
 static void console_reset(struct virtio_dev *dev)
 {
-	console_of(dev)->printing = false;
+	struct console *con = console_of(dev);
+
+	for (unsigned i = 0; i < con->count; i++)
+		console_port_reset(&con->ports[i]);
+	console_control_reset(con);
 }
 
 void virtio_console_resize(struct virtio_dev *dev, uint16_t cols, uint16_t rows)
 {
 	struct console *con = console_of(dev);
 
-	le16_store(con->config + CONFIG_COLS, cols);
-	le16_store(con->config + CONFIG_ROWS, rows);
+	con->cols = cols;
+	con->rows = rows;
 	virtio_config_changed(dev);
+	console_control_tell_size(con);
 }
 
 static void console_config_read(struct virtio_dev *dev, size_t offset, void *data, size_t len)
 {
-	memcpy(data, console_of(dev)->config + offset, len);
+	const struct console *con = console_of(dev);
+	uint8_t config[CONFIG_SIZE] = { 0 };
+
+	le16_store(config + CONFIG_COLS, con->cols);
+	le16_store(config + CONFIG_ROWS, con->rows);
+	le32_store(config + CONFIG_MAX_PORTS, con->count);
+	memcpy(data, config + offset, len);
 }
 
 /* Emergency output (5.3.4): one byte, in any state of the device. */
 static void console_config_write(struct virtio_dev *dev, size_t offset, const void *data,
 				 size_t len)
 {
-	struct console *con = console_of(dev);
+	const struct virtio_console_port *host = &console_of(dev)->ports[0].host;
 
-	if (offset <= CONFIG_EMERG_WR && CONFIG_EMERG_WR - offset < len)
-		con->out_fn(con->out_opaque, (const uint8_t *)data + (CONFIG_EMERG_WR - offset), 1);
+	if (host->out && offset <= CONFIG_EMERG_WR && CONFIG_EMERG_WR - offset < len)
+		(void)host->out(host->opaque, (const uint8_t *)data + (CONFIG_EMERG_WR - offset),
+				1);
 }
 
 static void console_destroy(struct virtio_dev *dev)
@@ -257,25 +125,41 @@ static const struct virtio_type console_type = {
 	.destroy = console_destroy,
 };
 
-int virtio_console_create(console_out_fn out_fn, void *opaque, struct guest_mem *mem,
-			  struct loop *loop, struct virtio_dev **out)
+/* One port has two queues; several have two more each, and two for control. */
+static unsigned queues_of(unsigned ports)
+{
+	return ports == 1 ? 2 : 2 * ports + 2;
+}
+
+static uint64_t features_of(const struct virtio_console_port *ports, unsigned count)
+{
+	uint64_t features = count > 1 ? CONSOLE_F_MULTIPORT : 0;
+
+	if (ports[0].out)
+		features |= CONSOLE_F_SIZE | CONSOLE_F_EMERG_WRITE;
+	return features;
+}
+
+int virtio_console_create(const struct virtio_console_port *ports, unsigned count,
+			  struct guest_mem *mem, struct loop *loop, struct virtio_dev **out)
 {
 	struct virtio_dev *dev = calloc(1, sizeof(*dev));
 	struct console *con = calloc(1, sizeof(*con));
 	int err = -ENOMEM;
 
 	if (dev && con)
-		err = virtio_dev_init(dev, &console_type, "console", mem, loop, QUEUES, QUEUE_SIZE,
-				      CONSOLE_F_SIZE | CONSOLE_F_EMERG_WRITE, CONFIG_SIZE);
+		err = virtio_dev_init(dev, &console_type, "console", mem, loop, queues_of(count),
+				      QUEUE_SIZE, features_of(ports, count), CONFIG_SIZE);
 	if (err < 0) {
 		free(con);
 		free(dev);
 		return err;
 	}
 	con->dev = dev;
-	con->out_fn = out_fn;
-	con->out_opaque = opaque;
-	le32_store(con->config + CONFIG_MAX_PORTS, 1);
+	con->count = count;
+	for (unsigned i = 0; i < count; i++)
+		con->ports[i].host = ports[i];
+	con->ports[0].host_open = ports[0].out != NULL;
 	dev->priv = con;
 	*out = dev;
 	return 0;

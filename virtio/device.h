@@ -26,7 +26,7 @@
 #include "virtio/queue.h"
 
 enum {
-	VIRTIO_MAX_QUEUES = 8,
+	VIRTIO_MAX_QUEUES = 18,
 	VIRTIO_MAX_REPORTS = 16, /* lines a guest can make one device print */
 };
 

@@ -36,28 +36,49 @@ int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, st
 /* Entropy source (5.4) fed by getrandom(2). */
 int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
-/*
- * Where a console's output goes: 1 to 4096 bytes of our own memory, always taken whole. Loop
- * thread.
- */
-typedef void (*console_out_fn)(void *opaque, const void *data, size_t len);
+enum {
+	VIRTIO_CONSOLE_PORTS = 8,     /* at most, the console itself included */
+	VIRTIO_CONSOLE_NAME_MAX = 31, /* bytes of a port's name */
+};
 
-/* Console with one port (5.3, without MULTIPORT). @out_fn gets what the guest prints. */
-int virtio_console_create(console_out_fn out_fn, void *opaque, struct guest_mem *mem,
-			  struct loop *loop, struct virtio_dev **out);
+/* The host's end of a console port. Constant after create; the functions run on the loop. */
+struct virtio_console_port {
+	const char *name; /* /dev/virtio-ports/NAME in Linux; NULL: the console itself (port 0) */
+	/*
+	 * Output of the guest, 1 to 4096 bytes of our own memory: returns how many were taken. After a
+	 * short take virtio_console_output_ready brings the rest.
+	 */
+	size_t (*out)(void *opaque, const void *data, size_t len);
+	/* Room for input after a short take of virtio_console_input, once. NULL: nobody waits. */
+	loop_fn room;
+	/* The guest's end was opened or closed (never for a console). NULL allowed. */
+	void (*opened)(void *opaque, bool open);
+	void *opaque;
+};
 
 /*
- * Input for the guest: takes at most @len bytes and returns how many fitted. After a short take the
- * rest is to be offered again when the callback of virtio_console_on_room comes, and not before.
- * What was taken is kept until the guest takes it, over a reset too. Loop thread.
+ * Console device (5.3). @ports[0] is the guest's console, all zero if there is none; @count is 1 to
+ * VIRTIO_CONSOLE_PORTS. With more than one the device has MULTIPORT, and the others are not open on
+ * our side before virtio_console_connect.
  */
-size_t virtio_console_input(struct virtio_dev *dev, const void *data, size_t len);
+int virtio_console_create(const struct virtio_console_port *ports, unsigned count,
+			  struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
 /*
- * @fn(@opaque) is called on the loop, once, when room for input appears after a short take. It may
- * call virtio_console_input. NULL: nobody.
+ * Input for the guest by @port: takes at most @len bytes and returns how many fitted. After a short
+ * take the rest is to be offered again when the port's room function was called, and not before. What
+ * was taken is kept until the guest takes it, over a reset too. Loop thread.
  */
-void virtio_console_on_room(struct virtio_dev *dev, loop_fn fn, void *opaque);
+size_t virtio_console_input(struct virtio_dev *dev, unsigned port, const void *data, size_t len);
+
+/* The host takes output of @port again after a short take of out. Loop thread. */
+void virtio_console_output_ready(struct virtio_dev *dev, unsigned port);
+
+/*
+ * Our end of @port is there now, or is gone: a program that reads gets what was put in before, then
+ * the end. Loop thread.
+ */
+void virtio_console_connect(struct virtio_dev *dev, unsigned port, bool open);
 
 /*
  * Prints what the driver has handed over, a batch at most, without waiting for its doorbell: the last

@@ -9,6 +9,7 @@
 
 enum {
 	VM_MAX_DISKS = 12,
+	VM_MAX_PORTS = 7, /* of virtio-console, beside the console itself */
 	VM_MAX_CPUS = 64,
 	VM_CMDLINE_MAX = 4096, /* bytes of --append in all, the final zero included */
 	VM_SERIAL_MAX = 20,    /* bytes of a disk's serial (virtio 1.3, 5.2.6, GET_ID) */
@@ -62,6 +63,15 @@ struct vm_disk_config {
 	bool direct;
 };
 
+/* A named port of the guest's virtio-console. One of socket and file, or descriptors (exec). */
+struct vm_port_config {
+	const char *name;
+	const char *socket; /* a unix socket that we listen on, or NULL */
+	const char *file;   /* takes what the guest writes, or NULL */
+	int in_fd;	    /* without the two: bytes for the guest, -1: none */
+	int out_fd;	    /* bytes of the guest, -1: none; both stay the caller's */
+};
+
 struct vm_config {
 	const char *kernel;	     /* NULL: the manifest names it */
 	const char *initrd;	     /* NULL: none */
@@ -73,6 +83,8 @@ struct vm_config {
 	size_t disk_count;
 	const char *verify_key; /* a minisign public key; NULL: nothing is verified */
 	const char *manifest;	/* what may boot; NULL: each image has its own signature */
+	struct vm_port_config ports[VM_MAX_PORTS];
+	size_t port_count;
 	enum vm_console console;
 	const char *log;  /* NULL: none */
 	const char *tree; /* a copy of the device tree, NULL: none */

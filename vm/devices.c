@@ -118,21 +118,66 @@ static int create_rng(struct vm *vm)
 
 static size_t console_sink(void *opaque, const void *data, size_t len)
 {
-	return virtio_console_input(opaque, data, len);
+	return virtio_console_input(opaque, 0, data, len);
 }
 
+static size_t console_out(void *opaque, const void *data, size_t len)
+{
+	vm_guest_output(opaque, data, len);
+	return len;
+}
+
+static void console_room(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	vm_console_room(&vm->console);
+}
+
+static int connect_ports(struct vm *vm, struct virtio_dev *dev)
+{
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < vm->config->port_count; i++)
+		r = vm_port_start(&vm->ports[i], vm->loop, dev, i + 1);
+	return r < 0 ? refused("virtio-console's ports", r) : 0;
+}
+
+static struct virtio_console_port port_host(struct vm_port *port,
+					    const struct vm_port_config *config)
+{
+	port->name = config->name;
+	port->in_fd = config->in_fd;
+	port->out_fd = port->file_fd >= 0 ? port->file_fd : config->out_fd;
+	return vm_port_host(port);
+}
+
+/* The console if it is wanted, and the named ports. */
 static int create_console(struct vm *vm)
 {
+	struct virtio_console_port ports[1 + VM_MAX_PORTS] = { 0 };
+	bool console = vm->config->console == VM_CONSOLE_VIRTIO;
 	struct virtio_dev *dev;
-	int r = virtio_console_create(vm_guest_output, vm, vm->mem, vm->loop, &dev);
+
+	if (console)
+		ports[0] = (struct virtio_console_port){ .out = console_out,
+							 .room = console_room,
+							 .opaque = vm };
+	for (unsigned i = 0; i < vm->config->port_count; i++)
+		ports[i + 1] = port_host(&vm->ports[i], &vm->config->ports[i]);
+
+	int r = virtio_console_create(ports, 1 + (unsigned)vm->config->port_count, vm->mem,
+				      vm->loop, &dev);
 
 	if (r < 0)
 		return refused("virtio-console", r);
-	vm->virtio_console = dev;
-	vm->console.sink = console_sink;
-	vm->console.sink_opaque = dev;
-	virtio_console_on_room(dev, vm_console_room, &vm->console);
-	return place(vm, dev);
+	r = place(vm, dev);
+	if (!r && console) {
+		vm->virtio_console = dev;
+		vm->console.sink = console_sink;
+		vm->console.sink_opaque = dev;
+	}
+	return r ? r : connect_ports(vm, dev);
 }
 
 /* Disks come first, so that the first one is the first window on every machine. */
@@ -147,7 +192,7 @@ static int create_all(struct vm *vm)
 
 	int r = create_rng(vm);
 
-	if (!r && vm->config->console == VM_CONSOLE_VIRTIO)
+	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
 	return r;
 }
@@ -171,6 +216,8 @@ int vm_create_devices(struct vm *vm)
 
 void vm_destroy_devices(struct vm *vm)
 {
+	for (unsigned i = 0; vm->loop && i < vm->config->port_count; i++)
+		vm_port_stop(&vm->ports[i]);
 	while (vm->device_count) {
 		struct vm_device *place = &vm->devices[--vm->device_count];
 

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "vm/machine.h"
 #include "vm/signed.h"
+#include "vm/unix_socket.h"
 
 void vm_name_nothing(struct vm *vm)
 {
@@ -22,6 +23,8 @@ void vm_name_nothing(struct vm *vm)
 	vm->tree_fd = -1;
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm->disks[i].fd = vm->disk_trees[i].fd = -1;
+	for (size_t i = 0; i < VM_MAX_PORTS; i++)
+		vm_port_init(&vm->ports[i]);
 }
 
 static const char *file_kind(mode_t mode)
@@ -156,10 +159,28 @@ int vm_open_inputs(struct vm *vm)
 	return status ? status : open_disks(vm);
 }
 
+static int open_ports(struct vm *vm)
+{
+	int status = 0;
+
+	for (unsigned i = 0; !status && i < vm->config->port_count; i++) {
+		const struct vm_port_config *config = &vm->config->ports[i];
+		struct vm_port *port = &vm->ports[i];
+
+		if (config->socket)
+			status = vm_unix_listen("port", config->socket, &port->listen_fd);
+		else if (config->file)
+			status = open_output(vm, "port", config->file, &port->file_fd);
+	}
+	return status;
+}
+
 int vm_open_files(struct vm *vm)
 {
 	int status = vm_open_inputs(vm);
 
+	if (!status)
+		status = open_ports(vm);
 	if (!status)
 		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
 	if (!status)
@@ -204,6 +225,10 @@ void vm_close_files(struct vm *vm)
 		close_fd(&vm->disks[i].fd);
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disk_trees); i++)
 		close_fd(&vm->disk_trees[i].fd);
+	for (size_t i = 0; i < ARRAY_SIZE(vm->ports); i++) {
+		close_fd(&vm->ports[i].listen_fd);
+		close_fd(&vm->ports[i].file_fd);
+	}
 	close_fd(&vm->log_fd);
 	close_fd(&vm->tree_fd);
 }

@@ -21,6 +21,7 @@
 #include "virtio/mmio.h"
 #include "vm/config.h"
 #include "vm/console.h"
+#include "vm/port.h"
 #include "vm/sandbox.h"
 #include "vm/watch.h"
 
@@ -82,6 +83,7 @@ struct vm {
 	struct vm_file disk_trees[VM_MAX_DISKS]; /* of hashes, for disks that are verified */
 	bool only_verified;			 /* hvrun verify: disks that are not stay closed */
 	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
+	struct vm_port ports[VM_MAX_PORTS]; /* config->port_count of them */
 	int log_fd;
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;

@@ -22,7 +22,12 @@ const char *sandbox_thread_class(void)
 
 unsigned sandbox_features(const struct vm_config *config)
 {
-	return (config->io_uring ? SANDBOX_IO_URING : 0U) | (config->reboot ? SANDBOX_AGAIN : 0U);
+	unsigned features = (config->io_uring ? SANDBOX_IO_URING : 0U) |
+			    (config->reboot ? SANDBOX_AGAIN : 0U);
+
+	for (size_t i = 0; i < config->port_count; i++)
+		features |= config->ports[i].socket ? SANDBOX_ACCEPT : 0U;
+	return features;
 }
 
 static int load(const struct sandbox_who *who, unsigned flags)

@@ -166,6 +166,10 @@ static const struct sandbox_row rows[] = {
 	{ CALL(clock_nanosleep), .in = MAIN, .why = "waits" },
 	{ CALL(nanosleep), .in = MAIN, .why = "waits" },
 
+	/* sockets that were made and named before the door */
+	{ CALL(accept4), .features = SANDBOX_ACCEPT, .in = LOOP,
+	  .why = "clients of a port's socket" },
+
 	/* --io-uring: each ring is restricted to its one file (virtio/io_uring.h) */
 	{ CALL(io_uring_enter), .features = SANDBOX_IO_URING, .in = MAIN,
 	  .why = "disks by io_uring" },

@@ -31,6 +31,7 @@ enum { SANDBOX_ALL = (1 << SANDBOX_CLASSES) - 1 };
 enum sandbox_feature {
 	SANDBOX_IO_URING = 1 << 0, /* --io-uring */
 	SANDBOX_AGAIN = 1 << 1,	   /* --reboot */
+	SANDBOX_ACCEPT = 1 << 2,   /* a socket that we listen on: --port NAME,socket= */
 };
 
 /* What an argument is compared with. */

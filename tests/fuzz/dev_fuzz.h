@@ -5,7 +5,7 @@
  * The input is a first byte of features and then steps. A step begins with a byte whose low two
  * bits say what it does:
  *	0  writes into guest memory: two bytes of address, one of length, then the bytes
- *	1  kicks queue (bit 2), and lets the device work until nothing is to be done
+ *	1  kicks queue (bits 2 and up, modulo their number), and lets the device work until nothing is to be done
  *	2  something of the device type
  *	3  resets the device and brings it up again
  * The rings lie at fixed places, so the input shapes every byte of them.
@@ -137,7 +137,7 @@ static inline void fuzz_run(struct fuzz_bench *b, const uint8_t *data, size_t si
 			break;
 		case 1:
 			kicks++;
-			virtio_kick(b->dev, step >> 2 & 1);
+			virtio_kick(b->dev, (step >> 2) % b->dev->queue_count);
 			fuzz_settle(b);
 			break;
 		case 2:

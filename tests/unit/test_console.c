@@ -37,7 +37,7 @@ struct bench {
 	size_t typing_len;
 };
 
-static void print(void *opaque, const void *data, size_t len)
+static size_t print(void *opaque, const void *data, size_t len)
 {
 	struct bench *b = opaque;
 
@@ -45,13 +45,14 @@ static void print(void *opaque, const void *data, size_t len)
 	memcpy(b->printed + b->printed_len, data, len);
 	b->printed_len += len;
 	b->longest = len > b->longest ? len : b->longest;
+	return len;
 }
 
 /* Offers the rest again, as a terminal does. */
 static void room(void *opaque)
 {
 	struct bench *b = opaque;
-	size_t n = virtio_console_input(b->rig.dev, b->typing, b->typing_len);
+	size_t n = virtio_console_input(b->rig.dev, 0, b->typing, b->typing_len);
 
 	b->room_calls++;
 	b->typing += n;
@@ -63,8 +64,10 @@ static void open_bench(struct bench *b, uint64_t features)
 	*b = (struct bench){ .printed = malloc(PRINTED_MAX) };
 	assert_non_null(b->printed);
 	rig_init(&b->rig);
-	assert_int_equal(virtio_console_create(print, b, b->rig.mem, b->rig.loop, &b->rig.dev), 0);
-	virtio_console_on_room(b->rig.dev, room, b);
+
+	const struct virtio_console_port port = { .out = print, .room = room, .opaque = b };
+
+	assert_int_equal(virtio_console_create(&port, 1, b->rig.mem, b->rig.loop, &b->rig.dev), 0);
 	rig_start(&b->rig, features, 2);
 }
 
@@ -182,8 +185,8 @@ static void typed_before_there_are_buffers(void **state)
 
 	(void)state;
 	open_bench(&b, 0);
-	assert_int_equal(virtio_console_input(b.rig.dev, "abc", 3), 3);
-	assert_int_equal(virtio_console_input(b.rig.dev, "de", 2), 2);
+	assert_int_equal(virtio_console_input(b.rig.dev, 0, "abc", 3), 3);
+	assert_int_equal(virtio_console_input(b.rig.dev, 0, "de", 2), 2);
 	rig_settle(&b.rig);
 	assert_int_equal(dr_used_idx(&b.rig.ring[RX]), 0);
 	rig_offer(&b.rig, RX, 0, &buf, 1);
@@ -205,11 +208,11 @@ static void typed_when_buffers_wait(void **state)
 			  1);
 	rig_settle(&b.rig);
 	assert_int_equal(dr_used_idx(&b.rig.ring[RX]), 0);
-	assert_int_equal(virtio_console_input(b.rig.dev, "x", 1), 1);
+	assert_int_equal(virtio_console_input(b.rig.dev, 0, "x", 1), 1);
 	rig_used(&b.rig, RX, &id, &len);
 	assert_int_equal(len, 1);
 	assert_int_equal(id, 0);
-	assert_int_equal(virtio_console_input(b.rig.dev, "12345", 5), 5);
+	assert_int_equal(virtio_console_input(b.rig.dev, 0, "12345", 5), 5);
 	for (unsigned i = 1; i < 4; i++) {
 		rig_used(&b.rig, RX, &id, &len);
 		assert_int_equal(id, i);
@@ -232,7 +235,7 @@ static void long_input_with_flow_control(void **state)
 	for (size_t i = 0; i < LEN; i++)
 		text[i] = (uint8_t)(i * 31 + i / 256);
 	open_bench(&b, 0);
-	n = virtio_console_input(b.rig.dev, text, LEN);
+	n = virtio_console_input(b.rig.dev, 0, text, LEN);
 	assert_int_equal(n, INPUT_SIZE);
 	b.typing = text + n;
 	b.typing_len = LEN - n;
@@ -267,7 +270,7 @@ static void input_survives_reset(void **state)
 
 	(void)state;
 	open_bench(&b, 0);
-	assert_int_equal(virtio_console_input(b.rig.dev, "root\n", 5), 5);
+	assert_int_equal(virtio_console_input(b.rig.dev, 0, "root\n", 5), 5);
 	virtio_set_status(b.rig.dev, 0);
 	rig_start(&b.rig, 0, 2);
 	assert_int_equal(rig_do(&b.rig, RX, &buf, 1), 5);
@@ -304,7 +307,7 @@ static void test_threat_09_26_zero_sizes(void **state)
 
 	(void)state;
 	open_bench(&b, 0);
-	assert_int_equal(virtio_console_input(b.rig.dev, "abc", 3), 3);
+	assert_int_equal(virtio_console_input(b.rig.dev, 0, "abc", 3), 3);
 	for (unsigned i = 0; i < 64; i++) {
 		rig_offer(&b.rig, RX, (uint16_t)i, &empty, 1);
 		rig_offer(&b.rig, TX, (uint16_t)i, &empty, 1);
@@ -331,11 +334,11 @@ static void test_threat_05_06_lengths(void **state)
 	for (size_t i = 0; i < 6; i++) {
 		struct dr_buf buf = { RIG_DATA, lens[i / 2], i % 2 };
 
-		assert_int_equal(virtio_console_input(b.rig.dev, "a", 1), 1);
+		assert_int_equal(virtio_console_input(b.rig.dev, 0, "a", 1), 1);
 		rig_offer(&b.rig, i % 2 ? RX : TX, 0, &buf, 1);
 		rig_settle(&b.rig);
 		assert_true(rig_broken(&b.rig));
-		assert_int_equal(virtio_console_input(b.rig.dev, "b", 1), 1);
+		assert_int_equal(virtio_console_input(b.rig.dev, 0, "b", 1), 1);
 		rig_start(&b.rig, 0, 2);
 	}
 	assert_int_equal(b.printed_len, 0);
@@ -346,6 +349,7 @@ static void test_threat_05_06_lengths(void **state)
 /* Row 12: creation that fails at each descriptor leaves nothing open. */
 static void test_threat_12_create_fails(void **state)
 {
+	static const struct virtio_console_port port = { .out = print };
 	struct rlimit old, limit;
 	bool made = false;
 
@@ -363,7 +367,7 @@ static void test_threat_12_create_fails(void **state)
 		limit = old;
 		limit.rlim_cur = (rlim_t)next + open_fds;
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-		made = virtio_console_create(print, NULL, rig.mem, rig.loop, &dev) == 0;
+		made = virtio_console_create(&port, 1, rig.mem, rig.loop, &dev) == 0;
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 		assert_true(made == (dev != NULL));
 		assert_true(open_fds < 8);

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=sh
+# virtio-console with named ports: bytes into a file, and both ways through a unix socket with a
+# client that has said all before the guest's program opens the port.
+
+prepare() {
+	program=$(rig_program unix) && cp "$program" "$job/unix" &&
+		head -c 300000 /dev/urandom >"$job/ports.in" &&
+		cp "$job/ports.in" "$extra/rig/ports.in"
+}
+
+options() { echo "--port file,file=/tmp/ports.out --port talk,socket=/tmp/ports.sock"; }
+
+l1_during() {
+	cat <<'L1'
+(
+	while [ ! -S /tmp/ports.sock ]; do sleep 0.2; done
+	/job/unix /tmp/ports.sock 300000 </job/ports.in >/tmp/ports.back
+	echo second | /job/unix /tmp/ports.sock 7 >/tmp/ports.second
+) </dev/null >/dev/console 2>&1 &
+L1
+}
+
+guest() {
+	cat <<'GUEST'
+port() {
+	for p in /sys/class/virtio-ports/*; do
+		[ "$(cat "$p/name" 2>/dev/null)" != "$1" ] || echo "/dev/${p##*/}"
+	done
+}
+check ports-file dd if=/rig/ports.in of="$(port file)" bs=7777
+talk() {
+	head -c 300000 >/tmp/ports.got
+	cmp /tmp/ports.got /rig/ports.in || return 1
+	cat /tmp/ports.got >&0 || return 1
+}
+check ports-talk talk <>"$(port talk)"
+again() {
+	read -r word && is "$word" second && echo "$word" >&0
+}
+check ports-next-client again <>"$(port talk)"
+GUEST
+}
+
+l1_after() {
+	cat <<'L1'
+check ports-file-whole cmp /tmp/ports.out /job/ports.in
+check ports-talk-back cmp /tmp/ports.back /job/ports.in
+check ports-second is "$(cat /tmp/ports.second)" second
+L1
+}
+
+judge() {
+	from_guest ports-file ports-talk ports-next-client ports-file-whole ports-talk-back ports-second
+}
