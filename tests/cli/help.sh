@@ -45,7 +45,7 @@ for words in '--version' 'run --version'; do
 done
 
 # "-k --kernel FILE" a line: letter, name, value, from --help and from the OPTIONS of the man page.
-sed -nE 's/^  (-.), (--[a-z-]+) ?([A-Z]*).*/\1 \2 \3/p; s/^      (--[a-z-]+) ?([A-Z]*).*/\1 \2/p' "$help" |
+sed -nE 's/^  (-.), (--[a-z-]+) ?([A-Z,]*).*/\1 \2 \3/p; s/^      (--[a-z-]+) ?([A-Z,]*).*/\1 \2/p' "$help" |
 	sed 's/ *$//' | sort >"$TMPDIR/from-help"
 sed -nE '/^\.Sh OPTIONS/,/^\.Sh TERMINAL/s/^\.It Fl //p' "$TEST_TOP/docs/hvrun.1" |
 	sed -E 's/^(.) (.*), Fl (-[a-z-]+).*/-\1 -\3 \2/; s/^(.) , Fl (-[a-z-]+)/-\1 -\2/; s/^-([a-z-])/--\1/; s/^--(.) /-\1 /; s/ Ar / /g; s/ Ns Oo.*//; s/ *$//; s/  */ /g' |
