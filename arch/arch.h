@@ -36,6 +36,7 @@ enum {
 	ARCH_ON_OWN_VCPU = 2, /* vCPU threads, each with its own descriptor */
 	ARCH_ON_ANY_VCPU = 4, /* vCPU threads, with others' too */
 	ARCH_ON_LOOP = 8,     /* main thread, from then on */
+	ARCH_FOR_GDB = 16,    /* only where there is a debugger */
 };
 
 struct arch_ioctl {
@@ -152,6 +153,12 @@ int arch_put_initrd(struct guest_mem *mem, gpa_t at, const struct arch_images *i
 
 /* Loads kernel and initrd and writes tables that describe the board. */
 int arch_load(struct arch *arch, const struct arch_images *images);
+
+/*
+ * Where arch_load put the device tree, and its bytes: true. False if ACPI describes the board. Any
+ * thread, after arch_load.
+ */
+bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size);
 
 /* Registers of @vcpu as its kernel expects them; the first vCPU starts, the others wait. */
 int arch_vcpu_setup(struct arch *arch, struct vcpu *vcpu);

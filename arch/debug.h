@@ -24,9 +24,6 @@ enum {
 	ARCH_TRAP_BYTES = 4,	/* the longest breakpoint instruction */
 };
 
-/* The requests of ioctl that these functions make, for the sandbox with --gdb; ended by 0. */
-extern const unsigned long arch_debug_ioctls[];
-
 /* --- registers --- */
 
 /* A register as gdb's target description has it ("GDB User Manual", Target Description Format). */
@@ -93,6 +90,7 @@ struct arch_debug_can {
 	unsigned breaks;  /* breakpoints of the processor */
 	unsigned watches; /* watchpoints of the processor; on x86 the two share their number */
 	bool shared;
+	bool block_irqs; /* a step can keep interrupts away (x86) */
 };
 
 /* Any time after the machine's VM was created. */
@@ -117,9 +115,10 @@ int arch_point_check(const struct arch_point *point);
 
 /* How a vCPU is to run next. */
 struct arch_debug {
-	bool on;     /* false: as if there were no debugger */
-	bool step;   /* one instruction */
-	bool inject; /* the stop before was the guest's own trap: it gets it now */
+	bool on;	 /* false: as if there were no debugger */
+	bool step;	 /* one instruction */
+	bool block_irqs; /* while stepping; only where the host can */
+	bool inject;	 /* the stop before was the guest's own trap: it gets it now */
 	struct arch_point points[ARCH_POINTS_MAX];
 	unsigned count;
 	bool masked;	/* the architecture's own: interrupts were masked for a step */

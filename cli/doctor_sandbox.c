@@ -21,6 +21,8 @@ static const char *feature_option(unsigned feature)
 		return "--reboot";
 	case SANDBOX_ACCEPT:
 		return "--port NAME,socket=";
+	case SANDBOX_GDB:
+		return "--gdb";
 	}
 	return "?";
 }

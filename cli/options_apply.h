@@ -18,4 +18,7 @@ int apply_fail_on(struct parser *parser, char *value);
 int apply_reboot(struct parser *parser, char *value);
 int apply_symbols(struct parser *parser, char *value);
 
+/* --gdb unix:PATH|[ADDR:]PORT[,nowait] (cli/options_gdb.c). */
+int apply_gdb(struct parser *parser, char *value);
+
 #endif

@@ -135,6 +135,9 @@ enum vcpu_next vcpu_handle_exit(struct vcpu *vcpu)
 
 	if (reason < VCPU_EXIT_KINDS)
 		vcpu->exits[reason]++;
+	if ((reason == KVM_EXIT_DEBUG || reason == KVM_EXIT_INTERNAL_ERROR) &&
+	    vcpu->env->debug_exit && vcpu->env->debug_exit(vcpu->env->opaque, vcpu))
+		return VCPU_AGAIN;
 	if (reason < ARRAY_SIZE(exit_kinds) && exit_kinds[reason].handle)
 		return exit_kinds[reason].handle(vcpu);
 

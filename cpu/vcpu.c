@@ -114,10 +114,10 @@ static void *vcpu_thread(void *arg)
 
 	snprintf(name, sizeof(name), "hvrun-vcpu%u", vcpu->index % 10000);
 	(void)prctl(PR_SET_NAME, name);
-	vcpu_gate_pass(vcpu);
-	if (!atomic_load_explicit(&vcpu->stop, memory_order_acquire) &&
-	    vcpu->env->entering(vcpu->env->opaque, vcpu) == 0)
+	if (vcpu->env->entering(vcpu->env->opaque, vcpu) == 0) {
+		vcpu_gate_pass(vcpu);
 		run_until_told(vcpu);
+	}
 	vcpu_gate_leave(vcpu->env->gate);
 	return NULL;
 }

@@ -57,6 +57,11 @@ struct vcpu_env {
 	 * does not, and @ended has been told.
 	 */
 	int (*entering)(void *opaque, struct vcpu *vcpu);
+	/*
+	 * A vCPU's thread, with a debug exit or an internal error: true if it was a debugger's, and
+	 * all is done but to go on. NULL: there is no debugger.
+	 */
+	bool (*debug_exit)(void *opaque, struct vcpu *vcpu);
 	void *opaque;
 };
 

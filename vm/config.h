@@ -99,6 +99,13 @@ struct vm_config {
 	bool reboot;	     /* a guest that resets starts again */
 	const char *symbols; /* a System.map or vmlinux, NULL: none */
 
+	/* The debugger's socket: at gdb_path, or at numeric gdb_address and gdb_port. */
+	bool gdb;
+	bool gdb_nowait;      /* the guest does not wait for the debugger */
+	const char *gdb_path; /* NULL: by TCP */
+	const char *gdb_address;
+	uint16_t gdb_port;
+
 	int verbosity; /* -1 quiet, 0, 1 verbose */
 
 	/* The terminal, prepared by cli/: both are open descriptors of the process. */

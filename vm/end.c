@@ -19,7 +19,7 @@ const char *vm_end_name(enum vm_end end)
 		[VM_END_DEFECT] = "defect",   [VM_END_SIGNAL] = "signal",
 		[VM_END_USER] = "user",	      [VM_END_PANIC] = "panic",
 		[VM_END_TIMEOUT] = "timeout", [VM_END_UNTIL] = "until",
-		[VM_END_FAIL_ON] = "fail-on",
+		[VM_END_FAIL_ON] = "fail-on", [VM_END_DEBUGGER] = "debugger",
 	};
 
 	return names[end];
@@ -184,6 +184,9 @@ int vm_say_end(struct vm *vm)
 		return 128 + status;
 	case VM_END_USER:
 		good(vm, "left by Ctrl-A x");
+		return VM_STATUS_OK;
+	case VM_END_DEBUGGER:
+		good(vm, "ended by the debugger");
 		return VM_STATUS_OK;
 	case VM_END_NONE:
 	case VM_END_DEFECT:

@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
+#include "vm/gdb.h"
 #include "vm/machine.h"
 #include "vm/signed.h"
 #include "vm/unix_socket.h"
@@ -187,6 +188,10 @@ int vm_open_files(struct vm *vm)
 		status = open_output(vm, "device tree", vm->config->tree, &vm->tree_fd);
 	if (!status && vm->config->symbols)
 		status = vm_open_image("symbols", vm->config->symbols, &vm->symbols);
+	if (status)
+		return status;
+
+	status = vm_gdb_open(vm);
 	if (status)
 		return status;
 

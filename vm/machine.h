@@ -42,6 +42,7 @@ enum vm_end {
 	VM_END_TIMEOUT,
 	VM_END_UNTIL, /* a line of the console matched */
 	VM_END_FAIL_ON,
+	VM_END_DEBUGGER, /* gdb's kill */
 };
 
 /* Steps of a run whose time is kept, in their order. */
@@ -59,6 +60,7 @@ enum vm_moment {
 };
 
 struct signed_boot;
+struct vm_gdb;
 
 /* A file that was opened before the door was locked; nothing of it is read yet. */
 struct vm_file {
@@ -104,6 +106,7 @@ struct vm {
 
 	struct vcpu_env vcpu_env;
 	struct vcpu_gate gate;
+	struct vm_gdb *gdb; /* vm/gdb.h; NULL: no debugger is asked for */
 	struct vcpu *vcpus; /* config->cpus of them, or NULL */
 
 	/* enum vm_end in the low byte, status above: set once by whoever ends the run. */

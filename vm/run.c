@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "virtio/devices.h"
+#include "vm/gdb.h"
 #include "vm/machine.h"
 
 #define QUIET_NS UINT64_C(250000000) /* of the console, until a line without end counts */
@@ -137,6 +138,7 @@ int vm_create_vcpus(struct vm *vm)
 		.arch_dump = arch_vcpu_dump,
 		.ended = vcpu_ended,
 		.entering = vcpu_entering,
+		.debug_exit = vm->gdb ? vm_gdb_exit : NULL,
 		.opaque = vm,
 	};
 
@@ -217,11 +219,14 @@ static int run_here(struct vm *vm)
 	if (!r)
 		r = start_watch(vm);
 	if (!r)
+		r = vm_gdb_start(vm);
+	if (!r)
 		r = start_vcpus(vm);
 	if (!r)
 		r = sandbox_enter(&vm->sandbox, SANDBOX_LOOP, -1);
 	if (!r)
 		r = loop_run(vm->loop);
+	vm_gdb_end(vm);
 	stop_vcpus(vm);
 	end_console(vm);
 	loop_release(vm->loop);

@@ -27,6 +27,9 @@ unsigned sandbox_features(const struct vm_config *config)
 
 	for (size_t i = 0; i < config->port_count; i++)
 		features |= config->ports[i].socket ? SANDBOX_ACCEPT : 0U;
+
+	if (config->gdb)
+		features |= SANDBOX_GDB;
 	return features;
 }
 

@@ -167,8 +167,12 @@ static const struct sandbox_row rows[] = {
 	{ CALL(nanosleep), .in = MAIN, .why = "waits" },
 
 	/* sockets that were made and named before the door */
-	{ CALL(accept4), .features = SANDBOX_ACCEPT, .in = LOOP,
-	  .why = "clients of a port's socket" },
+	{ CALL(accept4), .features = SANDBOX_ACCEPT | SANDBOX_GDB, .in = LOOP,
+	  .why = "clients of a port's socket, a debugger" },
+
+	/* --gdb */
+	{ REQUEST(KVM_SET_GUEST_DEBUG), .features = SANDBOX_GDB, .in = LOOP,
+	  .why = "breakpoints and single steps" },
 
 	/* --io-uring: each ring is restricted to its one file (virtio/io_uring.h) */
 	{ CALL(io_uring_enter), .features = SANDBOX_IO_URING, .in = MAIN,
@@ -188,6 +192,7 @@ static struct sandbox_row arch_row(const struct arch_ioctl *request)
 				 (request->when & (ARCH_ON_OWN_VCPU | ARCH_ON_ANY_VCPU) ? VCPU
 											: 0) |
 				 (request->when & ARCH_ON_LOOP ? LOOP : 0)),
+		.features = request->when & ARCH_FOR_GDB ? SANDBOX_GDB : 0,
 		.why = request->why,
 	};
 

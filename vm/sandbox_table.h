@@ -32,6 +32,7 @@ enum sandbox_feature {
 	SANDBOX_IO_URING = 1 << 0, /* --io-uring */
 	SANDBOX_AGAIN = 1 << 1,	   /* --reboot */
 	SANDBOX_ACCEPT = 1 << 2,   /* a socket that we listen on: --port NAME,socket= */
+	SANDBOX_GDB = 1 << 3,	   /* --gdb */
 };
 
 /* What an argument is compared with. */

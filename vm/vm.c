@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/pvpanic.h"
+#include "vm/gdb.h"
 #include "vm/machine.h"
 #include "vm/signed.h"
 
@@ -208,6 +209,7 @@ static void unbuild(struct vm *vm)
 {
 	if (vm->loop)
 		vm_console_stop(&vm->console);
+	vm_gdb_unbuild(vm);
 	vm_destroy_devices(vm);
 	vm_destroy_vcpus(vm);
 	arch_destroy(vm->arch);
@@ -225,6 +227,7 @@ static void unbuild(struct vm *vm)
 static void tear_down(struct vm *vm)
 {
 	unbuild(vm);
+	vm_gdb_destroy(vm);
 	kvm_close(&vm->kvm);
 	vm_close_files(vm);
 	if (vm->signal_fd >= 0)

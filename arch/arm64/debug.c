@@ -43,8 +43,6 @@ enum {
 #define PSTATE_KEPT UINT64_C(0xf1400000) /* NZCV, DIT, PAN */
 #define BRK_0	    UINT32_C(0xd4200000)
 
-const unsigned long arch_debug_ioctls[] = { KVM_SET_GUEST_DEBUG, 0 };
-
 void arch_debug_can(const struct kvm *kvm, struct arch_debug_can *can)
 {
 	int breaks = kvm_has(kvm, KVM_CAP_GUEST_DEBUG_HW_BPS);

@@ -183,6 +183,15 @@ int arm64_write_tree(struct arch *arch, const struct arch_images *images)
 	int size = build(arch, images, blob);
 	int r = dt_deliver(arch->config.mem, arch->boot.tree, blob, size, images);
 
+	arch->boot.tree_size = size > 0 ? (uint64_t)size : 0;
+
 	free(blob);
 	return r;
+}
+
+bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)
+{
+	*at = gpa(arch->boot.tree);
+	*size = arch->boot.tree_size;
+	return true;
 }

@@ -18,7 +18,8 @@ struct dt_boot {
 	uint64_t entry;
 	uint64_t end; /* the first byte after the kernel and its work area */
 	uint64_t initrd;
-	uint64_t tree; /* room of DT_TREE_MAX bytes */
+	uint64_t tree;	    /* room of DT_TREE_MAX bytes */
+	uint64_t tree_size; /* bytes of the tree, once it is there */
 };
 
 enum { DT_TREE_MAX = 1 << 21 }; /* bytes; also its alignment */

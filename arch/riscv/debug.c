@@ -22,8 +22,6 @@ enum {
 #define EBREAK	 UINT32_C(0x00100073)
 #define C_EBREAK UINT16_C(0x9002)
 
-const unsigned long arch_debug_ioctls[] = { KVM_SET_GUEST_DEBUG, 0 };
-
 void arch_debug_can(const struct kvm *kvm, struct arch_debug_can *can)
 {
 	*can = (struct arch_debug_can){ .debug = kvm_has(kvm, RISCV_CAP_SET_GUEST_DEBUG) > 0 };

@@ -47,6 +47,7 @@ const struct arch_ioctl arch_ioctls[] = {
 	{ KVM_SET_ONE_REG, ARCH_AT_BUILD, "KVM_SET_ONE_REG", "registers at the start" },
 	{ KVM_GET_ONE_REG, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_ONE_REG",
 	  "registers at the start; the report of a crash" },
+	{ KVM_SET_ONE_REG, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_SET_ONE_REG", "a debugger" },
 };
 const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
 

@@ -19,11 +19,6 @@ enum {
 	EFER_LMA = 1 << 10,
 };
 
-const unsigned long arch_debug_ioctls[] = {
-	KVM_SET_GUEST_DEBUG, KVM_GET_FPU,	  KVM_SET_FPU, KVM_GET_MSRS,
-	KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, 0,
-};
-
 void arch_debug_can(const struct kvm *kvm, struct arch_debug_can *can)
 {
 	bool debug = kvm_has(kvm, KVM_CAP_SET_GUEST_DEBUG) > 0;
@@ -34,6 +29,7 @@ void arch_debug_can(const struct kvm *kvm, struct arch_debug_can *can)
 		.breaks = debug ? POINTS : 0,
 		.watches = debug ? POINTS : 0,
 		.shared = true,
+		.block_irqs = kvm_has(kvm, KVM_CAP_SET_GUEST_DEBUG2) & KVM_GUESTDBG_BLOCKIRQ,
 	};
 }
 
@@ -74,8 +70,7 @@ int arch_debug_set(struct vcpu *vcpu, struct arch_debug *debug)
 		set.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
 	if (debug->on && debug->step)
 		set.control |= KVM_GUESTDBG_SINGLESTEP;
-	if (debug->on && debug->step &&
-	    kvm_has(vcpu->env->kvm, KVM_CAP_SET_GUEST_DEBUG2) & KVM_GUESTDBG_BLOCKIRQ)
+	if (debug->on && debug->step && debug->block_irqs)
 		set.control |=
 			KVM_GUESTDBG_BLOCKIRQ; /* a step is not into an interrupt's handler */
 	if (debug->inject)

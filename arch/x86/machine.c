@@ -57,6 +57,16 @@ const struct arch_ioctl arch_ioctls[] = {
 	{ KVM_GET_REGS, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_REGS", "the report of a crash" },
 	{ KVM_TRANSLATE, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_TRANSLATE",
 	  "the report of a crash" },
+	{ KVM_GET_FPU, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_GET_FPU", "a debugger" },
+	{ KVM_GET_MSRS, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_GET_MSRS", "a debugger" },
+	{ KVM_SET_REGS, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_SET_REGS", "a debugger" },
+	{ KVM_SET_SREGS, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_SET_SREGS", "a debugger" },
+	{ KVM_SET_FPU, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_SET_FPU", "a debugger" },
+	{ KVM_SET_MSRS, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_SET_MSRS", "a debugger" },
+	{ KVM_GET_VCPU_EVENTS, ARCH_ON_OWN_VCPU | ARCH_FOR_GDB, "KVM_GET_VCPU_EVENTS",
+	  "a breakpoint that this host only knows as an invalid instruction" },
+	{ KVM_SET_VCPU_EVENTS, ARCH_ON_OWN_VCPU | ARCH_FOR_GDB, "KVM_SET_VCPU_EVENTS",
+	  "a breakpoint that this host only knows as an invalid instruction" },
 };
 const size_t arch_ioctl_count = ARRAY_SIZE(arch_ioctls);
 
@@ -78,6 +88,14 @@ int arch_add_memory(struct guest_mem *mem, uint64_t ram)
 	if (!r && ram > low)
 		r = mem_add(mem, gpa(X86_RAM_HIGH), ram - low, MEM_RAM);
 	return r;
+}
+
+bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)
+{
+	(void)arch;
+	(void)at;
+	(void)size;
+	return false;
 }
 
 int arch_virtio_slot(unsigned index, struct arch_slot *slot)

@@ -75,7 +75,7 @@ for command in exec ctl backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
 for option in --net=user --share=. --vsock=3,path=s --balloon \
-	--gdb=1234 --core=c --report=r --control=c --restore=r; do
+	--core=c --report=r --control=c --restore=r; do
 	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
 done
 wrong 'not built: -n' 'unknown option -n' -k x -n user

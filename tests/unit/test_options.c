@@ -368,11 +368,41 @@ static void test_refused_words(void **state)
 	refuse("-k|x|-vz", "unknown option -z");
 }
 
+static void test_gdb(void **state)
+{
+	(void)state;
+	accept("-k|x");
+	assert_false(options.config.gdb);
+	accept("-k|x|--gdb|unix:a,,b.sock");
+	assert_true(options.config.gdb);
+	assert_string_equal(options.config.gdb_path, "a,b.sock");
+	assert_false(options.config.gdb_nowait);
+	accept("-k|x|--gdb|1234,nowait");
+	assert_null(options.config.gdb_path);
+	assert_string_equal(options.config.gdb_address, "127.0.0.1");
+	assert_int_equal(options.config.gdb_port, 1234);
+	assert_true(options.config.gdb_nowait);
+	accept("-k|x|--gdb=0.0.0.0:65535");
+	assert_string_equal(options.config.gdb_address, "0.0.0.0");
+	accept("-k|x|--gdb=[::1]:1");
+	assert_string_equal(options.config.gdb_address, "::1");
+	refuse("-k|x|--gdb|unix:", "empty");
+	refuse("-k|x|--gdb|", "not a port");
+	refuse("-k|x|--gdb|0", "not a port");
+	refuse("-k|x|--gdb|65536", "not a port");
+	refuse("-k|x|--gdb|1x", "not a port");
+	refuse("-k|x|--gdb|localhost:1", "not a numeric address");
+	refuse("-k|x|--gdb|:1", "not a numeric address");
+	refuse("-k|x|--gdb|[:1", "not a numeric address");
+	refuse("-k|x|--gdb|1,wait", "unknown word");
+	refuse("-k|x|--gdb|1|--gdb|2", "twice");
+}
+
 /* What docs of the project plan but this build does not have. */
 static void test_not_built_is_unknown(void **state)
 {
 	static const char *const words[] = {
-		"net=user", "share=.",	"vsock=3",   "balloon",	  "gdb=1234",
+		"net=user", "share=.",	"vsock=3",   "balloon",
 		"core=c",   "report=r", "control=s", "restore=d",
 	};
 	char line[64];
@@ -501,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_values_of_words),
 		cmocka_unit_test(test_dump_dtb),
 		cmocka_unit_test(test_refused_words),
+		cmocka_unit_test(test_gdb),
 		cmocka_unit_test(test_not_built_is_unknown),
 		cmocka_unit_test(test_suggestions),
 		cmocka_unit_test(test_long_words_are_cut),
