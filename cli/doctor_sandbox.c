@@ -23,6 +23,8 @@ static const char *feature_option(unsigned feature)
 		return "--port NAME,socket=";
 	case SANDBOX_GDB:
 		return "--gdb";
+	case SANDBOX_TAP:
+		return "--net tap";
 	}
 	return "?";
 }

@@ -21,4 +21,7 @@ int apply_symbols(struct parser *parser, char *value);
 /* --gdb unix:PATH|[ADDR:]PORT[,nowait] (cli/options_gdb.c). */
 int apply_gdb(struct parser *parser, char *value);
 
+/* --net KIND[,OPT]...: the config's next network (cli/options_net.c). */
+int apply_net(struct parser *parser, char *value);
+
 #endif

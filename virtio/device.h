@@ -26,7 +26,7 @@
 #include "virtio/queue.h"
 
 enum {
-	VIRTIO_MAX_QUEUES = 18,
+	VIRTIO_MAX_QUEUES = 18, /* eight ports of a console; eight pairs of a network device */
 	VIRTIO_MAX_REPORTS = 16, /* lines a guest can make one device print */
 };
 

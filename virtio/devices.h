@@ -13,6 +13,7 @@
 #include "base/thread_guard.h"
 #include "virtio/device.h"
 #include "virtio/disk.h"
+#include "virtio/net_backend.h"
 
 struct virtio_blk_config {
 	struct disk *disk;  /* owned by the device from now on, also on error */
@@ -35,6 +36,16 @@ int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, st
 
 /* Entropy source (5.4) fed by getrandom(2). */
 int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
+
+struct virtio_net_config {
+	struct net_backend *backend; /* the caller's; outlives the device */
+	uint8_t mac[6];
+	uint16_t mtu; /* 68 to 65535, told to the driver */
+};
+
+/* Network device (5.1). @index numbers it: net0, net1, ... */
+int virtio_net_create(const struct virtio_net_config *config, unsigned index, struct guest_mem *mem,
+		      struct loop *loop, struct virtio_dev **out);
 
 enum {
 	VIRTIO_CONSOLE_PORTS = 8,     /* at most, the console itself included */

@@ -348,27 +348,48 @@ void vq_unpop(struct virtqueue *vq)
 	set_taken(vq, vq->last_head, false);
 }
 
-void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written)
+/* Writes the next entry of the used ring; it is not to be seen before the index says so. */
+static bool fill_used(struct virtqueue *vq, const struct vq_used *used)
 {
-	uint64_t slot;
+	uint64_t slot = vq->next_used % vq->num;
 	uint8_t entry[USED_ENTRY];
 
-	vq->can_unpop = false;
-	if (!usable(vq) || head >= vq->num || !is_taken(vq, head))
-		return;
-	slot = vq->next_used % vq->num;
-	le32_store(entry, head);
-	le32_store(entry + 4, written);
+	le32_store(entry, used->head);
+	le32_store(entry + 4, used->written);
 	if (mem_write(vq->mem, gpa_add(vq->used, USED_RING + USED_ENTRY * slot), entry,
 		      sizeof(entry))) {
 		broken(vq, "a ring is no longer in RAM");
-		return;
+		return false;
 	}
-	set_taken(vq, head, false);
+	set_taken(vq, used->head, false);
 	vq->next_used++;
 	if (vq->next_used == vq->signalled)
 		vq->signalled_valid = false;
-	store_ring16(vq, gpa_add(vq->used, USED_IDX), vq->next_used);
+	return true;
+}
+
+void vq_push_all(struct virtqueue *vq, const struct vq_used *used, unsigned count)
+{
+	uint16_t before = vq->next_used;
+
+	vq->can_unpop = false;
+	if (!usable(vq))
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		if (used[i].head >= vq->num || !is_taken(vq, used[i].head))
+			continue;
+		if (!fill_used(vq, &used[i]))
+			return;
+	}
+	if (vq->next_used != before)
+		store_ring16(vq, gpa_add(vq->used, USED_IDX), vq->next_used);
+}
+
+void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written)
+{
+	const struct vq_used used = { head, written };
+
+	vq_push_all(vq, &used, 1);
 }
 
 /* Whether an index that went from @old to @now passed @event (2.7.7.2); all three wrap. */

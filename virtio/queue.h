@@ -97,6 +97,18 @@ void vq_unpop(struct virtqueue *vq);
  */
 void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written);
 
+/* A chain to be returned. */
+struct vq_used {
+	uint16_t head;
+	uint32_t written;
+};
+
+/*
+ * As vq_push for @count chains, which the driver sees all at once: the buffers of one packet (5.1.6.4).
+ * One that is not in flight is left out.
+ */
+void vq_push_all(struct virtqueue *vq, const struct vq_used *used, unsigned count);
+
 /* Whether the driver asked to be told of what was pushed since the last call (2.7.7, 2.7.8). */
 bool vq_should_signal(struct virtqueue *vq);
 

@@ -14,6 +14,9 @@ enum {
 	VM_CMDLINE_MAX = 4096, /* bytes of --append in all, the final zero included */
 	VM_SERIAL_MAX = 20,    /* bytes of a disk's serial (virtio 1.3, 5.2.6, GET_ID) */
 	VM_ROOT_HASH_MAX = 64, /* bytes of a verity root hash */
+	VM_MAX_NETS = 4,
+	VM_NET_MAX_QUEUES = 8,
+	VM_NET_MAX_FORWARDS = 32,
 };
 
 #define VM_MEMORY_DEFAULT (UINT64_C(512) << 20)
@@ -72,6 +75,30 @@ struct vm_port_config {
 	int out_fd;	    /* bytes of the guest, -1: none; both stay the caller's */
 };
 
+enum vm_net_kind {
+	VM_NET_USER,
+	VM_NET_TAP,
+};
+
+/* A port of the host that leads to one of the guest. */
+struct vm_forward {
+	bool udp;
+	const char *address; /* of the host, NULL: its loopback */
+	uint16_t host, guest;
+};
+
+struct vm_net_config {
+	enum vm_net_kind kind;
+	const char *ifname; /* of a tap, shorter than IF_NAMESIZE */
+	bool has_mac;
+	uint8_t mac[6];
+	uint16_t mtu;	 /* 0: as the back-end has it */
+	unsigned queues; /* of a tap, 1 to VM_NET_MAX_QUEUES */
+	bool nohost;	 /* the guest does not reach the host's own loopback */
+	struct vm_forward forwards[VM_NET_MAX_FORWARDS];
+	unsigned forward_count;
+};
+
 struct vm_config {
 	const char *kernel;	     /* NULL: the manifest names it */
 	const char *initrd;	     /* NULL: none */
@@ -85,6 +112,8 @@ struct vm_config {
 	const char *manifest;	/* what may boot; NULL: each image has its own signature */
 	struct vm_port_config ports[VM_MAX_PORTS];
 	size_t port_count;
+	struct vm_net_config nets[VM_MAX_NETS];
+	size_t net_count;
 	enum vm_console console;
 	const char *log;  /* NULL: none */
 	const char *tree; /* a copy of the device tree, NULL: none */

@@ -108,6 +108,20 @@ static int create_disk(struct vm *vm, unsigned index)
 	return r < 0 ? r : place(vm, dev);
 }
 
+/* The back-end stays the machine's: the next boot has it too. */
+static int create_net(struct vm *vm, unsigned index)
+{
+	struct vm_net *net = &vm->nets[index];
+	struct virtio_net_config config = { .backend = net->backend, .mtu = net->mtu };
+	struct virtio_dev *dev;
+
+	memcpy(config.mac, net->mac, sizeof(config.mac));
+
+	int r = virtio_net_create(&config, index, vm->mem, vm->loop, &dev);
+
+	return r < 0 ? refused("virtio-net", r) : place(vm, dev);
+}
+
 static int create_rng(struct vm *vm)
 {
 	struct virtio_dev *dev;
@@ -190,8 +204,12 @@ static int create_all(struct vm *vm)
 			return r;
 	}
 
-	int r = create_rng(vm);
+	int r = 0;
 
+	for (unsigned i = 0; !r && i < vm->config->net_count; i++)
+		r = create_net(vm, i);
+	if (!r)
+		r = create_rng(vm);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
 	return r;

@@ -111,6 +111,16 @@ static int open_disks(struct vm *vm)
 	return 0;
 }
 
+static int open_nets(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config->net_count; i++) {
+		if (vm_net_open(&vm->config->nets[i], i, vm->config->verbosity > 0, &vm->nets[i]) <
+		    0)
+			return VM_STATUS_SYSTEM;
+	}
+	return 0;
+}
+
 /* Whether @fd is the file that @file has open. */
 static bool same_file(int fd, const struct vm_file *file)
 {
@@ -199,7 +209,8 @@ int vm_open_files(struct vm *vm)
 
 	if (r < 0)
 		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
-	return 0;
+	/* Last: this starts a program, which need not be when something else is missing. */
+	return open_nets(vm);
 }
 
 int vm_lend_file(const struct vm *vm, struct vm_file *file)
@@ -233,6 +244,10 @@ void vm_close_files(struct vm *vm)
 	for (size_t i = 0; i < ARRAY_SIZE(vm->ports); i++) {
 		close_fd(&vm->ports[i].listen_fd);
 		close_fd(&vm->ports[i].file_fd);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(vm->nets); i++) {
+		net_backend_destroy(vm->nets[i].backend);
+		vm->nets[i].backend = NULL;
 	}
 	close_fd(&vm->log_fd);
 	close_fd(&vm->tree_fd);

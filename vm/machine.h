@@ -21,6 +21,8 @@
 #include "virtio/mmio.h"
 #include "vm/config.h"
 #include "vm/console.h"
+#include "vm/net.h"
+#include "vm/panic.h"
 #include "vm/port.h"
 #include "vm/sandbox.h"
 #include "vm/watch.h"
@@ -86,6 +88,7 @@ struct vm {
 	bool only_verified;			 /* hvrun verify: disks that are not stay closed */
 	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
 	struct vm_port ports[VM_MAX_PORTS]; /* config->port_count of them */
+	struct vm_net nets[VM_MAX_NETS];
 	int log_fd;
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;

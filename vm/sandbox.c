@@ -27,6 +27,8 @@ unsigned sandbox_features(const struct vm_config *config)
 
 	for (size_t i = 0; i < config->port_count; i++)
 		features |= config->ports[i].socket ? SANDBOX_ACCEPT : 0U;
+	for (size_t i = 0; i < config->net_count; i++)
+		features |= config->nets[i].kind == VM_NET_TAP ? SANDBOX_TAP : 0U;
 
 	if (config->gdb)
 		features |= SANDBOX_GDB;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -181,6 +182,13 @@ static const struct sandbox_row rows[] = {
 	  .why = "a ring for each disk" },
 	{ CALL(io_uring_register), .features = SANDBOX_IO_URING, .in = BUILD,
 	  .why = "restricting it, and its eventfd" },
+
+	/* --net tap: packets, and what the guest's driver negotiates; the tap is open before the door */
+	{ CALL(readv), .features = SANDBOX_TAP, .in = LOOP, .why = "a tap's frames into place" },
+	{ REQUEST(TUNSETOFFLOAD), .features = SANDBOX_TAP, .in = MAIN,
+	  .why = "what the tap may leave to the guest" },
+	{ REQUEST(TUNSETQUEUE), .features = SANDBOX_TAP, .in = MAIN,
+	  .why = "which queues of the tap are in use" },
 };
 
 /* The requests of ioctl that only this architecture makes. */

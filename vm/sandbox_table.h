@@ -33,6 +33,7 @@ enum sandbox_feature {
 	SANDBOX_AGAIN = 1 << 1,	   /* --reboot */
 	SANDBOX_ACCEPT = 1 << 2,   /* a socket that we listen on: --port NAME,socket= */
 	SANDBOX_GDB = 1 << 3,	   /* --gdb */
+	SANDBOX_TAP = 1 << 4,	   /* --net tap=NAME */
 };
 
 /* What an argument is compared with. */

@@ -5,6 +5,7 @@
 # adds to it is a script of tests/rig/devices/, described in docs/rigs.md.
 #
 #   RIG_ARCHS="x86" RIG_DEVICES="net-tap rng" tests/rig/test-devices.sh    only some of both
+# RIG_OPTIONS are more options for hvrun.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/rig/lib.sh
 . tests/rig/report.sh
@@ -50,6 +51,7 @@ check() { # NAME COMMAND...: RIG-CHECK NAME ok, or what the command printed
 	name=$1; shift
 	if said=$("$@" 2>&1); then echo "RIG-CHECK $name ok"; else
 		echo "RIG-CHECK $name failed: $said" | tr '\n' ' '; echo; fi
+	echo "RIG-AT $(cut -d' ' -f1 /proc/uptime) s: after $name" # to see what takes long
 }
 is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 # typed TEXT: waits for that line, typed by a script of l1_during.
@@ -62,11 +64,31 @@ GUEST
 	echo 'echo RIG-GUEST-DONE'
 }
 
+# Programs that lock themselves in by pivot_root want a root that is a mount; an initramfs is none.
+l1_root() {
+	cat <<'L1'
+mkdir /newroot
+mount -t tmpfs root /newroot
+cd /newroot
+for d in bin dev proc sys tmp rig job out; do
+	mkdir $d
+	mount --rbind /$d $d
+done
+mkdir etc
+cp /etc/* etc/
+mkdir -p /job/root/usr/lib /job/root/usr/lib64
+ln -s job/root/usr usr
+ln -s usr/lib lib
+ln -s usr/lib64 lib64
+mount -o move . /
+exec chroot . /bin/sh /job/main
+L1
+}
+
 l1_job() {
 	cat <<'L1'
 . /rig/lib
 limit=$(cat /job/limit)
-[ ! -d /job/root/usr ] || { ln -s /job/root/usr /usr; ln -s /usr/lib /lib; ln -s /usr/lib64 /lib64; }
 [ ! -f /job/modules.list ] || while read -r m; do
 	insmod "/job/modules/$m" || echo "rig: L1 could not load $m"
 done </job/modules.list
@@ -116,8 +138,9 @@ run_devices() {
 	rm -rf "$work" && mkdir -p "$job" "$extra/rig" "$extra/bin"
 	prepare_all
 	guest_job >"$extra/rig/job"
-	l1_job >"$job/run"
-	all_words options >"$job/options"
+	l1_root >"$job/run"
+	l1_job >"$job/main"
+	echo "$(all_words options)" "${RIG_OPTIONS:-}" >"$job/options"
 	echo "$rig_device_cpus" >"$job/cpus"
 	echo "$rig_guest_append" >"$job/words"
 	echo "$((rig_device_limit - 40))" >"$job/limit"

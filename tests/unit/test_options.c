@@ -276,6 +276,75 @@ static void test_disk_commas(void **state)
 	refuse("-k|x|-d|a,,,", "unknown word \"\"");
 }
 
+static void test_net(void **state)
+{
+	const struct vm_net_config *net = options.config.nets;
+	static const uint8_t mac[] = { 0x52, 0x54, 0, 0xAb, 0xcd, 0xff };
+
+	(void)state;
+	accept("-k|x");
+	assert_int_equal(options.config.net_count, 0);
+	accept("-k|x|-n|none|--net=user|-n|tap=tap0");
+	assert_int_equal(options.config.net_count, 2);
+	assert_int_equal(net[0].kind, VM_NET_USER);
+	assert_int_equal(net[0].mtu, 0);
+	assert_false(net[0].has_mac);
+	assert_false(net[0].nohost);
+	assert_int_equal(net[1].kind, VM_NET_TAP);
+	assert_string_equal(net[1].ifname, "tap0");
+	assert_int_equal(net[1].queues, 1);
+	accept("-k|x|-n|user,mac=52:54:00:Ab:cd:ff,mtu=1400,nohost,fwd=tcp:8080:80,"
+	       "fwd=udp:0.0.0.0/53:5353,fwd=tcp:::1/1:65535");
+	assert_memory_equal(net[0].mac, mac, 6);
+	assert_int_equal(net[0].mtu, 1400);
+	assert_true(net[0].nohost);
+	assert_int_equal(net[0].forward_count, 3);
+	assert_false(net[0].forwards[0].udp);
+	assert_null(net[0].forwards[0].address);
+	assert_int_equal(net[0].forwards[0].host, 8080);
+	assert_int_equal(net[0].forwards[0].guest, 80);
+	assert_true(net[0].forwards[1].udp);
+	assert_string_equal(net[0].forwards[1].address, "0.0.0.0");
+	assert_string_equal(net[0].forwards[2].address, "::1");
+	assert_int_equal(net[0].forwards[2].guest, 65535);
+	accept("-k|x|-n|tap=t,queues=8,mtu=65535");
+	assert_int_equal(net[0].queues, 8);
+}
+
+static void test_net_refusals(void **state)
+{
+	(void)state;
+	refuse("-k|x|-n|", "none, user or tap=NAME");
+	refuse("-k|x|-n|bridge", "none, user or tap=NAME");
+	refuse("-k|x|-n|tap", "none, user or tap=NAME");
+	refuse("-k|x|-n|tap=", "no interface's name");
+	refuse("-k|x|-n|tap=a/b", "no interface's name");
+	refuse("-k|x|-n|tap=t%d", "no interface's name");
+	refuse("-k|x|-n|tap=0123456789abcdef", "no interface's name");
+	refuse("-k|x|-n|user,mac=52:54:00:12:34", "is not an address");
+	refuse("-k|x|-n|user,mac=52:54:00:12:34:5g", "is not an address");
+	refuse("-k|x|-n|user,mac=52:54:00:12:34:567", "is not an address");
+	refuse("-k|x|-n|user,mac=53:54:00:12:34:56", "multicast");
+	refuse("-k|x|-n|user,mtu=67", "from 68 to 65520");
+	refuse("-k|x|-n|user,mtu=65521", "from 68 to 65520");
+	refuse("-k|x|-n|tap=t,mtu=65536", "from 68 to 65535");
+	refuse("-k|x|-n|user,queues=2", "user has one");
+	refuse("-k|x|-n|tap=t,queues=9", "from 1 to 8");
+	refuse("-k|x|-n|tap=t,queues=0", "from 1 to 8");
+	refuse("-k|x|-n|tap=t,fwd=tcp:1:1", "no ports to forward");
+	refuse("-k|x|-n|tap=t,nohost", "unknown word");
+	refuse("-k|x|-n|user,fwd=tcp:8080", "is not tcp:PORT:PORT");
+	refuse("-k|x|-n|user,fwd=tcp:0:80", "is not tcp:PORT:PORT");
+	refuse("-k|x|-n|user,fwd=tcp:80:65536", "is not tcp:PORT:PORT");
+	refuse("-k|x|-n|user,fwd=tcp:80:80x", "is not tcp:PORT:PORT");
+	refuse("-k|x|-n|user,fwd=icmp:80:80", "is not tcp:PORT:PORT");
+	refuse("-k|x|-n|user,fwd=", "is not tcp:PORT:PORT");
+	refuse("-k|x|-n|user,fwd=/", "is not tcp:PORT:PORT");
+	refuse("-k|x|-n|user,fwd=tcp:1.2.3/80:80", "not an IP address");
+	refuse("-k|x|-n|user,", "unknown word");
+	refuse("-k|x|-n|user|-n|user|-n|user|-n|user|-n|user", "at most 4");
+}
+
 static void test_disks_in_order_and_bounded(void **state)
 {
 	char words[1024] = "-k|x";
@@ -402,8 +471,7 @@ static void test_gdb(void **state)
 static void test_not_built_is_unknown(void **state)
 {
 	static const char *const words[] = {
-		"net=user", "share=.",	"vsock=3",   "balloon",
-		"core=c",   "report=r", "control=s", "restore=d",
+		"share=.", "vsock=3", "balloon", "core=c", "report=r", "control=s", "restore=d",
 	};
 	char line[64];
 
@@ -412,7 +480,6 @@ static void test_not_built_is_unknown(void **state)
 		(void)snprintf(line, sizeof(line), "-k|x|--%s", words[i]);
 		refuse(line, "unknown option --");
 	}
-	refuse("-k|x|-n|user", "unknown option -n");
 	refuse("-k|x|-s|.", "unknown option -s");
 }
 
@@ -526,6 +593,8 @@ int main(void)
 		cmocka_unit_test(test_disk_verity),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_disk_commas),
+		cmocka_unit_test(test_net),
+		cmocka_unit_test(test_net_refusals),
 		cmocka_unit_test(test_disks_in_order_and_bounded),
 		cmocka_unit_test(test_append_is_bounded),
 		cmocka_unit_test(test_values_of_words),
