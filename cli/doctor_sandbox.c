@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "arch/arch.h"
 #include "base/diag.h"
 #include "vm/config.h"
+#include "vm/sandbox_stages.h"
 #include "vm/sandbox_table.h"
 
 /* What a feature is called by the user; one bit. */
@@ -74,8 +78,44 @@ static void print_table(void)
 	}
 }
 
+/* In a child, which is given up with all that the stages took from it. */
+static void try_stages(void)
+{
+	struct sandbox_state state = { 0 };
+	const struct sandbox_stage *stage;
+
+	for (size_t i = 0; (stage = sandbox_stage(i)) != NULL; i++) {
+		int r = stage->apply(&state);
+
+		if (r < 0)
+			printf("%s: missing: %s\n", stage->name, strerror(-r));
+		else
+			printf("%s: %s\n", stage->name, stage->gives);
+	}
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
+		printf("system calls: missing: the kernel has no seccomp\n");
+	else
+		printf("system calls: the lists below\n");
+	(void)fflush(stdout);
+}
+
+static void print_stages(void)
+{
+	pid_t child;
+
+	(void)fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		try_stages();
+		_exit(0); /* check-layers: allowed: the child's end */
+	}
+	if (child > 0)
+		(void)waitpid(child, NULL, 0);
+}
+
 int doctor_sandbox(void)
 {
+	print_stages();
 	print_table();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		diag_error("standard output: cannot write: %s", strerror(errno));

@@ -137,11 +137,18 @@ static int apply_sandbox(struct parser *parser, char *value)
 
 	if (strcmp(value, "on") == 0)
 		*sandbox = VM_SANDBOX_ON;
+	else if (strcmp(value, "log") == 0)
+		*sandbox = VM_SANDBOX_LOG;
 	else if (strcmp(value, "off") == 0)
 		*sandbox = VM_SANDBOX_OFF;
 	else
-		return parse_unknown_value(parser, value, "on or off");
+		return parse_unknown_value(parser, value, "on, log or off");
 	return 0;
+}
+
+static int apply_user(struct parser *parser, char *value)
+{
+	return parse_file(parser, &options_config(parser)->user, value);
 }
 
 static int apply_io_uring(struct parser *parser, char *value)
@@ -281,7 +288,7 @@ static const struct option table[] = {
 	  .apply = apply_gdb },
 	{ .name = "sandbox",
 	  .value = "STATE",
-	  .help = "on (default) or off",
+	  .help = "on (default), log or off",
 	  .apply = apply_sandbox },
 	{ .name = "timeout",
 	  .value = "SECONDS",
@@ -307,6 +314,11 @@ static const struct option table[] = {
 	  .value = "FILE",
 	  .help = "System.map or vmlinux, to name places in the guest",
 	  .apply = apply_symbols },
+	{ .rare = true,
+	  .name = "user",
+	  .value = "USER[:GROUP]",
+	  .help = "started by root: become this user behind the door",
+	  .apply = apply_user },
 	{ .letter = 'v',
 	  .repeats = true,
 	  .name = "verbose",
@@ -356,6 +368,9 @@ void options_default(struct options *options)
 /* A kernel is named, and all that is to be verified can be. */
 static int judge_boot(struct parser *parser, const struct vm_config *config)
 {
+	if (config->user && config->sandbox == VM_SANDBOX_OFF)
+		return parse_fail(parser, "--user and --sandbox off do not go together: it is the "
+					  "sandbox that changes the user");
 	if (config->manifest && !config->verify_key)
 		return parse_fail(parser, "--manifest needs --verify-key: the key that signs it");
 	if (!config->kernel && !config->manifest)

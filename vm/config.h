@@ -46,6 +46,7 @@ enum vm_console {
 
 enum vm_sandbox {
 	VM_SANDBOX_ON,
+	VM_SANDBOX_LOG, /* report what is not on the lists, and let it be */
 	VM_SANDBOX_OFF,
 };
 
@@ -118,6 +119,7 @@ struct vm_config {
 	const char *log;  /* NULL: none */
 	const char *tree; /* a copy of the device tree, NULL: none */
 	enum vm_sandbox sandbox;
+	const char *user; /* --user: USER[:GROUP], NULL: stay who we are */
 	enum vm_discovery discovery;
 	bool io_uring; /* disks by io_uring */
 

@@ -19,10 +19,10 @@ static int read_locked(const struct vm *vm, struct manifest *out)
 {
 	struct signed_boot *boot = vm->signed_boot;
 	struct sandbox sandbox;
-	int status;
+	int status = sandbox_lock(&sandbox, vm->config);
 
-	if (sandbox_lock(&sandbox, vm->config) < 0)
-		return VM_STATUS_SYSTEM;
+	if (status)
+		return status;
 	status = signed_read_list(boot);
 	*out = boot->list;
 	return status;

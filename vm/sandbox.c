@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "vm/sandbox_bpf.h"
+#include "vm/sandbox_log.h"
+#include "vm/sandbox_stages.h"
+#include "vm/user.h"
 
 /* For the report of a violation, which a signal handler makes (cli/crash.c). */
 static _Thread_local enum sandbox_class entered;
@@ -35,21 +37,24 @@ unsigned sandbox_features(const struct vm_config *config)
 	return features;
 }
 
+static int refused(int err)
+{
+	diag_error("sandbox: the host refuses a list of system calls: %s; --sandbox off runs "
+		   "without it",
+		   strerror(-err));
+	return err;
+}
+
 static int load(const struct sandbox_who *who, unsigned flags)
 {
 	struct sandbox_program program;
+	struct sock_fprog arg = { .filter = program.code };
 	int r = sandbox_compile(who, SECCOMP_RET_TRAP, &program);
 
-	if (!r) {
-		struct sock_fprog arg = { .len = program.len, .filter = program.code };
-
-		r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &arg) < 0 ? -errno : 0;
-	}
-	if (r < 0)
-		diag_error("sandbox: the host refuses a list of system calls: %s; --sandbox off "
-			   "runs without it",
-			   strerror(-r));
-	return r;
+	arg.len = program.len;
+	if (!r && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &arg) < 0)
+		r = -errno;
+	return r < 0 ? refused(r) : 0;
 }
 
 static int enter_role(const struct thread_guard *guard, enum thread_role role)
@@ -60,10 +65,49 @@ static int enter_role(const struct thread_guard *guard, enum thread_role role)
 	return sandbox_enter(sandbox, role == THREAD_IO ? SANDBOX_IO : SANDBOX_HELPER, -1);
 }
 
+/* What a host refuses makes the sandbox weaker, which is said, or is needed. */
+static int climb(struct sandbox_state *state)
+{
+	const struct sandbox_stage *stage;
+
+	for (size_t i = 0; (stage = sandbox_stage(i)) != NULL; i++) {
+		int r = stage->apply(state);
+
+		/* A shortage would make itself felt soon, and is nobody's policy. */
+		if (r < 0 && (stage->needed || r == -EMFILE || r == -ENFILE || r == -ENOMEM)) {
+			diag_error(
+				"sandbox: %s: the host refuses: %s; --sandbox off runs without it",
+				stage->name, strerror(-r));
+			return r;
+		}
+		if (r < 0)
+			diag_warn("sandbox: %s: the host refuses: %s; %s", stage->name,
+				  strerror(-r), stage->lacks);
+	}
+	return 0;
+}
+
+static int lock_calls(struct sandbox *sandbox, bool log)
+{
+	struct sandbox_who who = {
+		.classes = SANDBOX_ALL,
+		.features = sandbox->features,
+		.pid = sandbox->pid,
+		.tid = -1,
+		.vcpu_fd = -1,
+		.vm_fd = -1,
+	};
+	int r;
+
+	if (!log)
+		return load(&who, SECCOMP_FILTER_FLAG_TSYNC);
+	r = sandbox_log_start(&who, &sandbox->log);
+	return r < 0 ? refused(r) : 0;
+}
+
 int sandbox_lock(struct sandbox *sandbox, const struct vm_config *config)
 {
-	struct sandbox_who who = { .classes = SANDBOX_ALL, .tid = -1, .vcpu_fd = -1, .vm_fd = -1 };
-	int r;
+	struct sandbox_state state = { 0 };
 
 	*sandbox = (struct sandbox){
 		.guard = { enter_role },
@@ -73,18 +117,16 @@ int sandbox_lock(struct sandbox *sandbox, const struct vm_config *config)
 	};
 	if (config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
 		return 0;
-	who.features = sandbox->features;
-	who.pid = sandbox->pid;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		r = -errno;
-		diag_error("sandbox: the host has no no_new_privs: %s; --sandbox off runs "
-			   "without it",
-			   strerror(-r));
-		return r;
+	if (config->user) {
+		int status = user_find(config->user, &state.user);
+
+		if (status)
+			return status;
 	}
-	r = load(&who, SECCOMP_FILTER_FLAG_TSYNC);
-	sandbox->locked = r == 0;
-	return r;
+	if (climb(&state) < 0 || lock_calls(sandbox, config->sandbox == VM_SANDBOX_LOG) < 0)
+		return VM_STATUS_SYSTEM;
+	sandbox->locked = true;
+	return 0;
 }
 
 int sandbox_enter(const struct sandbox *sandbox, enum sandbox_class which, int vcpu_fd)
@@ -101,7 +143,7 @@ int sandbox_enter(const struct sandbox *sandbox, enum sandbox_class which, int v
 	if (!sandbox->locked)
 		return 0;
 	who.tid = gettid();
-	return load(&who, 0);
+	return sandbox->log ? sandbox_log_enter(sandbox->log, &who) : load(&who, 0);
 }
 
 bool sandbox_possible(void)

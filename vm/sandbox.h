@@ -18,7 +18,8 @@
 struct sandbox {
 	struct thread_guard guard; /* for threads below vm/ */
 	bool locked;
-	unsigned features; /* SANDBOX_IO_URING and the like: bits */
+	struct sandbox_log *log; /* --sandbox log, else NULL */
+	unsigned features;	 /* SANDBOX_IO_URING and the like: bits */
 	pid_t pid;
 	int vm_fd; /* the machine's, once there is one */
 };
@@ -29,8 +30,8 @@ unsigned sandbox_features(const struct vm_config *config);
 /*
  * Locks the door for this thread and every later one; there is no way back. A call that is not on
  * the list raises SIGSYS (cli/crash.c: a line that names it, status 70). Main thread, before other
- * threads. With --sandbox off, and in a build that cannot be locked in, does nothing. 0 or -errno,
- * said in words.
+ * threads. With --sandbox off, and in a build that cannot be locked in, does nothing. 0 or an exit
+ * status, said in words.
  */
 int sandbox_lock(struct sandbox *sandbox, const struct vm_config *config);
 

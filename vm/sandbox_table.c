@@ -232,6 +232,8 @@ bool sandbox_row_applies(const struct sandbox_row *row, const struct sandbox_who
 {
 	unsigned in = row->in;
 
+	if (who->everywhere && (in != ALL || row->refusal || row->checks[0].mask || row->features))
+		return false;
 	/* What one class is refused in silence, the process as a whole is not. */
 	if (row->refusal && (who->classes & BUILD))
 		in &= BUILD;

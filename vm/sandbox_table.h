@@ -73,6 +73,7 @@ struct sandbox_row {
 struct sandbox_who {
 	unsigned classes;  /* bits: 1 << SANDBOX_... */
 	unsigned features; /* bits */
+	bool everywhere;   /* only what every class has, whatever the arguments */
 	pid_t pid, tid;
 	int vcpu_fd, vm_fd;
 };

@@ -61,7 +61,7 @@ static int open_signals(struct vm *vm)
 
 static int lock_the_door(struct vm *vm)
 {
-	return sandbox_lock(&vm->sandbox, vm->config) < 0 ? VM_STATUS_SYSTEM : 0;
+	return sandbox_lock(&vm->sandbox, vm->config);
 }
 
 static void power_off(void *opaque)

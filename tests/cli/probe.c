@@ -34,7 +34,16 @@
 static atomic_bool tried;
 static atomic_bool looping; /* the main thread runs the loop: files have been read by now */
 
-static void attempt(const char *kind)
+/* Copies: hvrun wipes its environment. */
+static char kind[32], at[32];
+
+__attribute__((constructor)) static void remember(void)
+{
+	(void)snprintf(kind, sizeof(kind), "%s", getenv("PROBE") ? getenv("PROBE") : "");
+	(void)snprintf(at, sizeof(at), "%s", getenv("PROBE_AT") ? getenv("PROBE_AT") : "");
+}
+
+static void attempt(void)
 {
 	static char line[80];
 	long r = 0;
@@ -68,11 +77,8 @@ static void attempt(const char *kind)
 
 static void attempt_at(const char *where)
 {
-	const char *kind = getenv("PROBE");
-	const char *at = getenv("PROBE_AT");
-
-	if (kind && at && strcmp(at, where) == 0 && !atomic_exchange(&tried, true))
-		attempt(kind);
+	if (*kind && strcmp(at, where) == 0 && !atomic_exchange(&tried, true))
+		attempt();
 }
 
 int ioctl(int fd, unsigned long request, ...)
@@ -110,10 +116,9 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
 static void look_at_order(int fd)
 {
 	static const char words[] = "probe: a file is read before the door is locked\n";
-	const char *kind = getenv("PROBE");
 	struct stat st;
 
-	if (atomic_load(&looping) || !kind || strcmp(kind, "order") != 0 || fstat(fd, &st) != 0 ||
+	if (atomic_load(&looping) || strcmp(kind, "order") != 0 || fstat(fd, &st) != 0 ||
 	    !S_ISREG(st.st_mode))
 		return;
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0)

@@ -57,7 +57,7 @@ wrong 'verify: nothing' 'verify: nothing to verify' verify --verify-key k
 wrong 'verify: no root' 'verify: a disk with verity needs root-hash' verify --verify-key k -k x -d y,ro,verity=z
 wrong 'verify: unknown option' 'unknown option --log; hvrun verify --help' verify --log x
 wrong 'manifest without a key' '--manifest needs --verify-key' --manifest m
-wrong 'sandbox: log' 'unknown value "log"; it can be on or off' -k x --sandbox log
+wrong 'sandbox: maybe' 'unknown value "maybe"; it can be on, log or off' -k x --sandbox maybe
 wrong 'console: tty' 'unknown value "tty"' -k x --console tty
 wrong 'doctor with words' 'doctor takes --sandbox or nothing' doctor now
 wrong 'timeout: none' 'timeout: 0 is not a time' -k x --timeout 0
