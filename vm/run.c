@@ -40,15 +40,17 @@ static void vcpu_ended(void *opaque, struct vcpu *vcpu, enum vcpu_end why)
 	vm_end(opaque, ends[why], 0);
 }
 
+/* The clock first: where the vDSO cannot tell it, it is a call that the thread will not have. */
 static int vcpu_entering(void *opaque, struct vcpu *vcpu)
 {
 	struct vm *vm = opaque;
-	int r = sandbox_enter(&vm->sandbox, SANDBOX_VCPU, vcpu->fd);
+	int r;
 
+	if (!atomic_exchange(&vm->entered, true))
+		vm_mark(vm, VM_MOMENT_ENTERED, "first vcpu entered");
+	r = sandbox_enter(&vm->sandbox, SANDBOX_VCPU, vcpu->fd);
 	if (r < 0)
 		vm_end(vm, VM_END_HOST, 0);
-	else if (!atomic_exchange(&vm->entered, true))
-		vm_mark(vm, VM_MOMENT_ENTERED, "first vcpu entered");
 	return r;
 }
 

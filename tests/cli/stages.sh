@@ -126,10 +126,10 @@ fi
 
 # --- log: says and lets go on ---
 
-hv -k "$GUESTS/hello.elf" --sandbox log
-check 'log: a healthy guest says nothing' 0 '' '^hello: '
+hv -k "$GUESTS/hello.elf" --sandbox log -q
+check 'log: a healthy guest is not talked about' 0 '' '^hello: '
 truncate -s 1M "$TMPDIR/disk"
-hv -k "$GUESTS/virtio-blk.elf" -d "$TMPDIR/disk" --sandbox log
-check 'log: a disk says nothing' 0 '' 'virtio-blk: '
-hv -k "$GUESTS/smp.elf" -c 3 --sandbox log
-check 'log: three vCPUs say nothing' 0 ''
+hv -k "$GUESTS/virtio-blk.elf" -d "$TMPDIR/disk" --sandbox log -q
+check 'log: a disk is not talked about' 0 '' 'virtio-blk: '
+hv -k "$GUESTS/smp.elf" -c 3 --sandbox log -q
+check 'log: three vCPUs are not talked about' 0 ''
