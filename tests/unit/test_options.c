@@ -393,7 +393,12 @@ static void test_values_of_words(void **state)
 	refuse("-k|x|--console|tty", "unknown value \"tty\"; it can be serial, virtio or none");
 	accept("-k|x|--sandbox|on");
 	assert_int_equal(options.config.sandbox, VM_SANDBOX_ON);
-	refuse("-k|x|--sandbox|maybe", "unknown value \"log\"; it can be on, log or off");
+	accept("-k|x|--sandbox|log");
+	assert_int_equal(options.config.sandbox, VM_SANDBOX_LOG);
+	accept("-k|x|--user|nobody:kvm");
+	assert_string_equal(options.config.user, "nobody:kvm");
+	refuse("-k|x|--user|nobody|--sandbox|off", "do not go together");
+	refuse("-k|x|--sandbox|maybe", "unknown value \"maybe\"; it can be on, log or off");
 	accept("-k|x|--virtio|acpi");
 	assert_int_equal(options.config.discovery, VM_DISCOVERY_ACPI);
 	refuse("-k|x|--virtio|pci", "unknown value \"pci\"; it can be acpi or cmdline");
