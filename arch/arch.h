@@ -117,6 +117,13 @@ struct arch_slot {
 };
 int arch_virtio_slot(unsigned index, struct arch_slot *slot);
 
+/*
+ * Registers of virtio windows may lie in memory that the guest only reads: what we store there by
+ * ordinary stores is what its loads of device memory see. Not so where a guest can map memory
+ * uncached past the caches that we write to.
+ */
+extern const bool arch_register_memory;
+
 /* The word of a kernel's command line that makes the board's serial port its console. */
 extern const char arch_serial_console[];
 

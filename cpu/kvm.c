@@ -126,33 +126,52 @@ void kvm_close(struct kvm *kvm)
 	kvm->sys_fd = -1;
 }
 
+static int map_slot(struct kvm *kvm, const struct kvm_userspace_memory_region *slot)
+{
+	if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, slot) < 0) {
+		int err = -errno;
+
+		diag_error("guest memory: KVM refuses %llu bytes at %#llx: %s",
+			   (unsigned long long)slot->memory_size,
+			   (unsigned long long)slot->guest_phys_addr, strerror(-err));
+		return err;
+	}
+	kvm->next_slot++;
+	return 0;
+}
+
 int kvm_map_memory(struct kvm *kvm, const struct guest_mem *mem)
 {
 	size_t count;
 	const struct mem_region *region = mem_regions(mem, &count);
+	int r = 0;
 
-	for (size_t i = 0; i < count; i++, region++) {
-		if (region->kind == MEM_HOLE)
-			continue;
-
+	for (size_t i = 0; !r && i < count; i++, region++) {
 		struct kvm_userspace_memory_region slot = {
-			.slot = kvm->next_slot++,
+			.slot = kvm->next_slot,
 			.flags = region->kind == MEM_READONLY ? KVM_MEM_READONLY : 0,
 			.guest_phys_addr = region->start.v,
 			.memory_size = region->size,
 			.userspace_addr = (uintptr_t)region->host,
 		};
 
-		if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
-			int err = -errno;
-
-			diag_error("guest memory: KVM refuses %llu bytes at %#llx: %s",
-				   (unsigned long long)region->size,
-				   (unsigned long long)region->start.v, strerror(-err));
-			return err;
-		}
+		if (region->kind == MEM_RAM || region->kind == MEM_READONLY)
+			r = map_slot(kvm, &slot);
 	}
-	return 0;
+	return r;
+}
+
+int kvm_map_registers(struct kvm *kvm, const struct guest_mem *mem, gpa_t at, uint64_t size)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = kvm->next_slot,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = at.v,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)mem_registers(mem, at),
+	};
+
+	return map_slot(kvm, &slot);
 }
 
 static void pulse_eventfd(struct irq_line *line)

@@ -55,8 +55,14 @@ int kvm_create_vm(struct kvm *kvm, unsigned long type);
 void kvm_close_vm(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);
 
-/* Makes one memory slot of each region of @mem. 0 or -errno, said in words. */
+/* Makes one memory slot of each region of @mem with RAM or read-only memory. 0 or -errno, said. */
 int kvm_map_memory(struct kvm *kvm, const struct guest_mem *mem);
+
+/*
+ * A slot for the MEM_REGISTERS region that begins at @at: the guest's loads are served by memory, its
+ * stores are MMIO exits, or doorbells, as without it. Needs KVM_CAP_READONLY_MEM. 0 or -errno, said.
+ */
+int kvm_map_registers(struct kvm *kvm, const struct guest_mem *mem, gpa_t at, uint64_t size);
 
 /*
  * A line on the in-kernel interrupt controller at @gsi. Edge lines get an eventfd bound by irqfd and

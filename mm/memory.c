@@ -13,8 +13,9 @@
  *   nor turns each guest store into a copy of a page. MADV_DONTDUMP: the same for a core of ours.
  * - A page without access stays on both sides of each region, so a run past the end is a fault and
  *   not a store into something else.
- * - Read-only regions stay writable for us (mem_load fills them); what holds the guest back is the
- *   kernel's memory slot, and what holds devices back is the judgement in mm/access.c.
+ * - Read-only regions stay writable for us (mem_load fills them), and so do registers; what holds
+ *   the guest back is the kernel's memory slot, and what holds devices back is the judgement in
+ *   mm/access.c.
  */
 #include "mm/memory.h"
 
@@ -140,7 +141,7 @@ int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kin
 	size_t place;
 	int err;
 
-	if (kind != MEM_RAM && kind != MEM_READONLY && kind != MEM_HOLE)
+	if (kind != MEM_RAM && kind != MEM_READONLY && kind != MEM_HOLE && kind != MEM_REGISTERS)
 		return -EINVAL;
 	err = judge_place(mem, &region, &place);
 	if (err)
@@ -155,6 +156,17 @@ int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kin
 	mem->regions[place] = region;
 	mem->count++;
 	return 0;
+}
+
+void *mem_registers(const struct guest_mem *mem, gpa_t at)
+{
+	for (size_t i = 0; i < mem->count; i++) {
+		const struct mem_region *region = &mem->regions[i];
+
+		if (region->kind == MEM_REGISTERS && at.v - region->start.v < region->size)
+			return (uint8_t *)region->host + (at.v - region->start.v);
+	}
+	return NULL;
 }
 
 const struct mem_region *mem_regions(const struct guest_mem *mem, size_t *count)

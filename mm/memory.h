@@ -25,6 +25,12 @@ enum mem_kind {
 	MEM_RAM,      /* guest and devices read and write */
 	MEM_READONLY, /* guest and devices read; a guest's store leaves the guest as an MMIO exit */
 	MEM_HOLE,     /* nothing may ever lie here (device windows); every access fails */
+	/*
+	 * A device's registers that the guest reads without leaving; its stores leave it as MMIO exits.
+	 * No memory for anybody else: every access through this header fails, as in a hole. The
+	 * transport fills it in through mem_registers.
+	 */
+	MEM_REGISTERS,
 };
 
 /* What an accessor wants to do with a range. */
@@ -60,6 +66,12 @@ void mem_destroy(struct guest_mem *mem);
  * refuses the mapping).
  */
 int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kind);
+
+/*
+ * The host memory at @at in a MEM_REGISTERS region, for the transport whose registers they are, or NULL
+ * if none is there. It lasts as long as @mem.
+ */
+void *mem_registers(const struct guest_mem *mem, gpa_t at);
 
 /* The regions in ascending order of address; *@count of them. Valid until the next mem_add. */
 const struct mem_region *mem_regions(const struct guest_mem *mem, size_t *count);

@@ -5,6 +5,7 @@
  */
 #include "virtio/device.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,20 +45,36 @@ static bool live(const struct virtio_dev *dev)
 
 static void interrupt(struct virtio_dev *dev, uint32_t reason)
 {
-	atomic_fetch_or(&dev->isr, reason);
+	atomic_fetch_or(dev->isr, htole32(reason));
 	atomic_fetch_add_explicit(&dev->interrupts, 1, memory_order_relaxed);
 	if (dev->irq)
 		irq_pulse(dev->irq);
 }
 
-uint32_t virtio_isr_read(struct virtio_dev *dev)
+uint32_t virtio_isr_read(const struct virtio_dev *dev)
 {
-	return atomic_load(&dev->isr);
+	return le32toh(atomic_load(dev->isr));
 }
 
 void virtio_isr_ack(struct virtio_dev *dev, uint32_t bits)
 {
-	atomic_fetch_and(&dev->isr, ~bits);
+	atomic_fetch_and(dev->isr, ~htole32(bits));
+}
+
+void virtio_isr_place(struct virtio_dev *dev, _Atomic uint32_t *word)
+{
+	_Atomic uint32_t *old = dev->isr;
+
+	dev->isr = word ? word : &dev->own_isr;
+	if (dev->isr != old)
+		atomic_store(dev->isr, atomic_load(old));
+}
+
+/* The transport shows the guest what the device changed by itself. */
+static void show(const struct virtio_dev *dev)
+{
+	if (dev->changed)
+		dev->changed(dev->transport);
 }
 
 void virtio_signal(struct virtio_dev *dev, unsigned queue)
@@ -71,8 +88,11 @@ void virtio_signal(struct virtio_dev *dev, unsigned queue)
 void virtio_config_changed(struct virtio_dev *dev)
 {
 	dev->config_generation++;
+	show(dev);
 	if (has(dev, VIRTIO_S_DRIVER_OK))
 		interrupt(dev, VIRTIO_ISR_CONFIG);
+	else
+		dev->config_news = true;
 }
 
 /* Errors of the driver. */
@@ -92,6 +112,7 @@ void virtio_dev_broken(struct virtio_dev *dev, const char *why)
 	if (has(dev, VIRTIO_S_NEEDS_RESET))
 		return;
 	dev->status |= VIRTIO_S_NEEDS_RESET;
+	show(dev);
 	report(dev, why);
 	if (has(dev, VIRTIO_S_DRIVER_OK))
 		interrupt(dev, VIRTIO_ISR_CONFIG);
@@ -158,7 +179,8 @@ static void reset(struct virtio_dev *dev)
 	}
 	dev->driver_features = 0;
 	dev->unknown_features = false;
-	atomic_store(&dev->isr, 0);
+	dev->config_news = false;
+	atomic_store(dev->isr, 0);
 	dev->status = 0;
 }
 
@@ -174,6 +196,9 @@ static void go_live(struct virtio_dev *dev)
 	dev->status |= VIRTIO_S_DRIVER_OK;
 	if (dev->type->ready)
 		dev->type->ready(dev);
+	show(dev);
+	if (dev->config_news)
+		interrupt(dev, VIRTIO_ISR_CONFIG);
 	for (unsigned i = 0; i < dev->queue_count; i++)
 		serve(dev, i);
 }
@@ -394,6 +419,7 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_type *type, cons
 		.config_size = config_size,
 		.queue_count = queue_count,
 	};
+	dev->isr = &dev->own_isr;
 	(void)snprintf(dev->name, sizeof(dev->name), "%s", name);
 	for (unsigned i = 0; i < queue_count; i++) {
 		vq_init(&dev->queues[i], mem, queue_max);

@@ -99,15 +99,25 @@ struct virtio_dev {
 	int kick_fd[VIRTIO_MAX_QUEUES]; /* eventfds: doorbells (an ioeventfd in hvrun) */
 	struct virtio_kick_source kick_source[VIRTIO_MAX_QUEUES];
 
+	/*
+	 * Set by a transport that shows status and config space to the guest: called, on the loop's thread,
+	 * when the device itself changes them, before it interrupts. NULL: none.
+	 */
+	void (*changed)(void *transport);
+	void *transport;
+
 	/* Negotiation state. */
 	uint64_t driver_features;
 	bool unknown_features; /* the driver took bits beyond the 64 that exist */
+	bool config_news; /* config space changed under a driver that is not live yet: told then */
 	uint32_t status;
 	uint32_t config_generation;
 
 	unsigned reports; /* lines said about the driver's errors, bounded for the device's life */
 
-	_Atomic uint32_t isr;
+	/* The interrupt status, little-endian: own_isr, or where the transport shows it to the guest. */
+	_Atomic uint32_t *isr;
+	_Atomic uint32_t own_isr;
 	_Atomic uint64_t interrupts; /* sent, for reports */
 };
 
@@ -159,7 +169,7 @@ void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_
 bool virtio_queue_ready(const struct virtio_dev *dev, uint32_t queue);
 void virtio_queue_set_ready(struct virtio_dev *dev, uint32_t queue, uint32_t ready);
 
-/* Config space; bytes outside read as all ones and are not written. @len 1 to 8. */
+/* Config space; bytes outside read as all ones and are not written. */
 void virtio_config_read(struct virtio_dev *dev, uint64_t offset, void *data, size_t len);
 void virtio_config_write(struct virtio_dev *dev, uint64_t offset, const void *data, size_t len);
 
@@ -167,8 +177,14 @@ void virtio_config_write(struct virtio_dev *dev, uint64_t offset, const void *da
 void virtio_kick(struct virtio_dev *dev, uint32_t queue);
 
 /* Interrupt status and its acknowledgement. Any thread. */
-uint32_t virtio_isr_read(struct virtio_dev *dev);
+uint32_t virtio_isr_read(const struct virtio_dev *dev);
 void virtio_isr_ack(struct virtio_dev *dev, uint32_t bits);
+
+/*
+ * For a transport, before the first vCPU runs: the interrupt status lies in @word from now on, where
+ * the guest may read it; NULL: in the device again.
+ */
+void virtio_isr_place(struct virtio_dev *dev, _Atomic uint32_t *word);
 
 /* For device types: tell the driver of used buffers in @queue if it asked to be told. */
 void virtio_signal(struct virtio_dev *dev, unsigned queue);

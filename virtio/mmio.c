@@ -5,10 +5,12 @@
  */
 #include "virtio/mmio.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/le.h"
 
 enum {
@@ -49,6 +51,7 @@ enum {
 
 struct virtio_mmio {
 	struct virtio_dev *dev;
+	uint8_t *page; /* shown to the guest; NULL: none */
 
 	/* What the driver selected; touched only within loop_call. */
 	uint32_t device_features_sel;
@@ -141,6 +144,58 @@ static void reg_write(struct virtio_mmio *mmio, uint64_t reg, uint32_t value)
 	}
 }
 
+/* What the guest sees of the registers without an exit. On the loop's thread. */
+
+static void show_word(struct virtio_mmio *mmio, uint64_t at, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)(void *)(mmio->page + at), htole32(value), __ATOMIC_RELEASE);
+}
+
+static void show_config_bytes(struct virtio_mmio *mmio, const uint8_t *config, size_t size)
+{
+	for (size_t at = 0; at < size; at += 4)
+		show_word(mmio, REG_CONFIG + at, le32_load(config + at));
+}
+
+/*
+ * Config space as it is now. Where the device changed it (not the driver, by its own write) the
+ * generation moves before and after the bytes, so that whoever reads it on both sides of them sees that
+ * they changed in between. A read that falls whole between two of our stores sees one generation and
+ * perhaps half of a change; the interrupt that follows makes the driver read again.
+ */
+static void show_config(struct virtio_mmio *mmio, bool by_driver)
+{
+	struct virtio_dev *dev = mmio->dev;
+	uint8_t config[VIRTIO_MMIO_SIZE - REG_CONFIG];
+
+	virtio_config_read(dev, 0, config, sizeof(config));
+	if (memcmp(mmio->page + REG_CONFIG, config, sizeof(config)) == 0)
+		return;
+	if (!by_driver)
+		show_word(mmio, REG_CONFIG_GENERATION, ++dev->config_generation);
+	show_config_bytes(mmio, config, sizeof(config));
+	if (!by_driver)
+		show_word(mmio, REG_CONFIG_GENERATION, ++dev->config_generation);
+}
+
+/* The registers that the driver's writes change, but for the interrupt status, which lives there. */
+static void show_registers(struct virtio_mmio *mmio)
+{
+	static const uint16_t regs[] = { REG_DEVICE_FEATURES, REG_QUEUE_NUM_MAX, REG_QUEUE_READY,
+					 REG_STATUS, REG_CONFIG_GENERATION };
+
+	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
+		show_word(mmio, regs[i], reg_read(mmio, regs[i]));
+}
+
+static void show_all(void *opaque)
+{
+	struct virtio_mmio *mmio = opaque;
+
+	show_config(mmio, false);
+	show_registers(mmio);
+}
+
 /* On the loop's thread, which owns the device. */
 static void do_access(void *opaque)
 {
@@ -155,6 +210,11 @@ static void do_access(void *opaque)
 		virtio_config_read(a->mmio->dev, config, a->in, a->len);
 	else
 		virtio_config_write(a->mmio->dev, config, a->out, a->len);
+	if (!a->mmio->page || a->in)
+		return;
+	if (a->offset == REG_STATUS || a->offset >= REG_CONFIG)
+		show_config(a->mmio, a->offset >= REG_CONFIG);
+	show_registers(a->mmio);
 }
 
 /* The registers that need no trip to the loop. False if @reg is none of them. */
@@ -256,7 +316,28 @@ int virtio_mmio_create(struct virtio_dev *dev, struct bus *bus, uint64_t base,
 	return 0;
 }
 
+void virtio_mmio_show(struct virtio_mmio *mmio, void *page)
+{
+	struct virtio_dev *dev = mmio->dev;
+	uint32_t value;
+
+	mmio->page = page;
+	for (uint64_t reg = 0; reg < REG_CONFIG; reg += 4) {
+		if (!read_here(mmio, reg, &value))
+			value = reg_read(mmio, reg);
+		show_word(mmio, reg, value);
+	}
+	show_config(mmio, true);
+	virtio_isr_place(dev, (_Atomic uint32_t *)(void *)(mmio->page + REG_INTERRUPT_STATUS));
+	dev->changed = show_all;
+	dev->transport = mmio;
+}
+
 void virtio_mmio_destroy(struct virtio_mmio *mmio)
 {
+	if (mmio && mmio->page) {
+		mmio->dev->changed = NULL;
+		virtio_isr_place(mmio->dev, NULL);
+	}
 	free(mmio);
 }

@@ -194,6 +194,32 @@ static int create_console(struct vm *vm)
 	return r ? r : connect_ports(vm, dev);
 }
 
+/*
+ * The registers of all windows in one slot of memory that the guest reads without an exit. Where the
+ * host has no such slots, or the architecture no use for them, reads go through the bus.
+ */
+static int show_registers(struct vm *vm)
+{
+	struct arch_slot first;
+	uint64_t size = (uint64_t)vm->device_count * VIRTIO_MMIO_SIZE;
+
+	if (!arch_register_memory || !size || !kvm_has(&vm->kvm, KVM_CAP_READONLY_MEM))
+		return 0;
+
+	int r = arch_virtio_slot(0, &first);
+
+	if (!r)
+		r = mem_add(vm->mem, gpa(first.base), size, MEM_REGISTERS);
+	if (r < 0)
+		return refused("the virtio windows", r);
+	for (unsigned i = 0; i < vm->device_count; i++) {
+		gpa_t at = gpa_add(gpa(first.base), (uint64_t)i * VIRTIO_MMIO_SIZE);
+
+		virtio_mmio_show(vm->devices[i].mmio, mem_registers(vm->mem, at));
+	}
+	return kvm_map_registers(&vm->kvm, vm->mem, gpa(first.base), size);
+}
+
 /* Disks come first, so that the first one is the first window on every machine. */
 static int create_all(struct vm *vm)
 {
@@ -212,7 +238,7 @@ static int create_all(struct vm *vm)
 		r = create_rng(vm);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
-	return r;
+	return r ? r : show_registers(vm);
 }
 
 /* A disk that is not a disk is a bad input, one with another root hash not what was signed. */

@@ -26,6 +26,7 @@ enum { ELF_MACHINE_RISCV = 243 };
 
 const char arch_name[] = "riscv64";
 const bool arch_has_tree = true;
+const bool arch_register_memory = false; /* a guest with Svpbmt maps devices uncached */
 const char arch_serial_console[] = "console=ttyS0";
 
 const struct kvm_need arch_kvm_needs[] = {

@@ -56,6 +56,9 @@ enum {
 	X86_VIRTIO_SIZE = 0x1000, /* bytes of each window */
 };
 
+/* No memory from the end of the windows to X86_RAM_HIGH. */
+#define X86_HOLE (X86_VIRTIO_BASE + X86_VIRTIO_WINDOWS * UINT64_C(0x1000))
+
 /* Interrupt controllers, where KVM's own models have them. */
 #define X86_IOAPIC UINT64_C(0xfec00000)
 #define X86_LAPIC  UINT64_C(0xfee00000)

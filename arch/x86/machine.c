@@ -24,6 +24,7 @@
 
 const char arch_name[] = "x86-64";
 const bool arch_has_tree = false;
+const bool arch_register_memory = true; /* caches are coherent whatever the guest maps how */
 const char arch_serial_console[] = "console=ttyS0";
 
 const struct kvm_need arch_kvm_needs[] = {
@@ -84,7 +85,7 @@ int arch_add_memory(struct guest_mem *mem, uint64_t ram)
 	int r = mem_add(mem, gpa(0), low, MEM_RAM);
 
 	if (!r)
-		r = mem_add(mem, gpa(X86_RAM_LOW_END), X86_RAM_HIGH - X86_RAM_LOW_END, MEM_HOLE);
+		r = mem_add(mem, gpa(X86_HOLE), X86_RAM_HIGH - X86_HOLE, MEM_HOLE);
 	if (!r && ram > low)
 		r = mem_add(mem, gpa(X86_RAM_HIGH), ram - low, MEM_RAM);
 	return r;

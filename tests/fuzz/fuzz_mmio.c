@@ -52,6 +52,7 @@ struct rig {
 	struct virtio_mmio *mmio;
 	struct virtio_dev dev;
 	struct irq_line irq;
+	const uint8_t *page; /* shows the registers to the guest */
 	struct vq_chain chain;
 	uint8_t config[CONFIG];
 	uint64_t held[QUEUES]; /* heads in flight */
@@ -172,7 +173,7 @@ static void make_rig(struct rig *rig)
 {
 	check(mem_create(&rig->mem) == 0);
 	check(mem_add(rig->mem, gpa(0), RAM_SIZE, MEM_RAM) == 0);
-	check(mem_add(rig->mem, gpa(BASE), VIRTIO_MMIO_SIZE, MEM_HOLE) == 0);
+	check(mem_add(rig->mem, gpa(BASE), VIRTIO_MMIO_SIZE, MEM_REGISTERS) == 0);
 	check(loop_create(&rig->loop) == 0);
 	check(bus_create(&rig->bus) == 0);
 	check(virtio_dev_init(&rig->dev, &type, "fuzz0", rig->mem, rig->loop, QUEUES, NUM_MAX, 1,
@@ -181,6 +182,8 @@ static void make_rig(struct rig *rig)
 	rig->irq = (struct irq_line){ .pulse = pulse, .opaque = rig, .eventfd = -1 };
 	rig->dev.irq = &rig->irq;
 	check(virtio_mmio_create(&rig->dev, rig->bus, BASE, &rig->mmio) == 0);
+	rig->page = mem_registers(rig->mem, gpa(BASE));
+	virtio_mmio_show(rig->mmio, mem_registers(rig->mem, gpa(BASE)));
 }
 
 static void turn(struct rig *rig)
@@ -334,6 +337,17 @@ static void step(struct rig *rig)
 	}
 }
 
+/* The guest sees the same through its memory as through the bus. */
+static void check_shown(const struct rig *rig)
+{
+	uint8_t data[4];
+
+	for (uint64_t at = 0; at < 0x100 + 2 * CONFIG; at += sizeof(data)) {
+		check(bus_read(rig->bus, BUS_MMIO, BASE + at, data, sizeof(data)));
+		check(memcmp(data, rig->page + at, sizeof(data)) == 0);
+	}
+}
+
 /* The stages of 3.1.1, each with all before it, and what a queue may be in each. */
 static void check_device(const struct rig *rig, uint64_t pulses_before)
 {
@@ -342,7 +356,7 @@ static void check_device(const struct rig *rig, uint64_t pulses_before)
 
 	check(!(status & ~(uint32_t)(15 | VIRTIO_S_NEEDS_RESET | VIRTIO_S_FAILED)));
 	check(stage == 0 || stage == 1 || stage == 3 || stage == 11 || stage == 15);
-	check(stage == 15 || rig->pulses == pulses_before || rig->dev.isr == 0);
+	check(stage == 15 || rig->pulses == pulses_before || virtio_isr_read(&rig->dev) == 0);
 	check(stage >= 3 || dev->driver_features == 0);
 	for (unsigned i = 0; i < QUEUES; i++) {
 		const struct virtqueue *vq = &dev->queues[i];
@@ -367,6 +381,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	write_reg(&rig, 0x30, 0);
 	turn(&rig);
 	memset(rig.config, 0, sizeof(rig.config));
+	virtio_config_changed(&rig.dev);
 	memset(rig.avail_idx, 0, sizeof(rig.avail_idx));
 	check(mem_fill(rig.mem, gpa(0), 0, RAM_SIZE) == 0);
 	for (unsigned i = 0; i < MAX_STEPS && rig.in.left; i++) {
@@ -374,6 +389,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		step(&rig);
 		check_device(&rig, pulses);
+		check_shown(&rig);
 	}
 	return 0;
 }

@@ -96,7 +96,7 @@ static void add_refuses(void **state)
 	assert_int_equal(mem_add(mem, gpa(0x100800), PAGE, MEM_RAM), -EINVAL);
 	assert_int_equal(mem_add(mem, gpa(0x100000), PAGE + 1, MEM_RAM), -EINVAL);
 	assert_int_equal(mem_add(mem, gpa(0x100000), 1, MEM_HOLE), -EINVAL);
-	assert_int_equal(mem_add(mem, gpa(0x100000), PAGE, (enum mem_kind)3), -EINVAL);
+	assert_int_equal(mem_add(mem, gpa(0x100000), PAGE, (enum mem_kind)4), -EINVAL);
 	/* Ends at, and beyond, 2^64. */
 	assert_int_equal(mem_add(mem, gpa(0 - (uint64_t)PAGE), PAGE, MEM_RAM), -EINVAL);
 	assert_int_equal(mem_add(mem, gpa(0 - (uint64_t)PAGE), 2 * PAGE, MEM_RAM), -EINVAL);
@@ -124,6 +124,42 @@ static void add_refuses_overlap(void **state)
 	assert_int_equal(mem_add(mem, gpa(none), PAGE, MEM_RAM), 0);
 	assert_int_equal(mem_add(mem, gpa(low - PAGE), PAGE, MEM_RAM), 0);
 	assert_int_equal(mem_add(mem, gpa(far_end), PAGE, MEM_RAM), 0);
+}
+
+/* Registers are memory for the guest and its transport, and for nobody else (threat 13). */
+static void test_threat_13_registers_are_no_memory(void **state)
+{
+	struct guest_mem *mem = (struct guest_mem *)*state;
+	uint8_t bytes[16] = { 0 }, *regs;
+	struct iovec iov[4];
+	uint32_t word;
+
+	assert_null(mem_registers(mem, gpa(none)));
+	assert_int_equal(mem_add(mem, gpa(none), PAGE, MEM_REGISTERS), 0);
+	regs = (uint8_t *)mem_registers(mem, gpa(none));
+	assert_non_null(regs);
+	memset(regs, 0x5a, PAGE);
+	assert_ptr_equal(mem_registers(mem, gpa(none + PAGE - 1)), regs + PAGE - 1);
+	assert_null(mem_registers(mem, gpa(none - 1)));
+	assert_null(mem_registers(mem, gpa(none + PAGE)));
+	assert_null(mem_registers(mem, gpa(low)));
+
+	/* Inside, into it, and out of it into the RAM behind. */
+	for (uint64_t at = none; at <= far - 8; at += PAGE - 8) {
+		assert_int_equal(mem_read(mem, gpa(at), bytes, sizeof(bytes)), -EFAULT);
+		assert_int_equal(mem_write(mem, gpa(at), bytes, sizeof(bytes)), -EFAULT);
+		assert_int_equal(mem_load(mem, gpa(at), bytes, sizeof(bytes)), -EFAULT);
+		assert_int_equal(mem_fill(mem, gpa(at), 0, sizeof(bytes)), -EFAULT);
+		assert_int_equal(mem_copy(mem, gpa(low), gpa(at), sizeof(bytes)), -EFAULT);
+		assert_int_equal(mem_copy(mem, gpa(at), gpa(low), sizeof(bytes)), -EFAULT);
+		assert_int_equal(mem_segments(mem, gpa(at), 16, MEM_READ, iov, 4), -EFAULT);
+		assert_int_equal(mem_segments(mem, gpa(at), 16, MEM_WRITE, iov, 4), -EFAULT);
+		assert_int_equal(mem_load32(mem, gpa(at), &word), -EFAULT);
+		assert_int_equal(mem_store32(mem, gpa(at), 0), -EFAULT);
+	}
+	for (unsigned int i = 0; i < PAGE; i++)
+		assert_int_equal(regs[i], 0x5a);
+	assert_int_equal(mem_ram_size(mem), 7 * PAGE);
 }
 
 static void add_refuses_too_many(void **state)
@@ -603,6 +639,7 @@ int main(void)
 		IN_MAP(regions_are_sorted),
 		IN_MAP(add_refuses),
 		IN_MAP(add_refuses_overlap),
+		IN_MAP(test_threat_13_registers_are_no_memory),
 		cmocka_unit_test(add_refuses_too_many),
 		cmocka_unit_test(host_is_congruent),
 		cmocka_unit_test(guards_at_every_shift),

@@ -3,7 +3,11 @@
  * The MMIO transport, through the bus as a guest reaches it: registers one by one, a whole bring-up,
  * accesses of every size at every offset, and hostile drivers (test_threat_NN: row NN of the project's
  * list of ways in which device models were broken).
+ *
+ * Each test runs twice: with reads through the bus, and (_shown) with reads from the page that shows
+ * the registers to the guest, which is compared with the bus after each write.
  */
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -62,6 +66,8 @@ struct fixture {
 	struct test_device *td;
 	struct bus *bus;
 	struct virtio_mmio *mmio;
+	const uint8_t *page; /* shows the registers; NULL: reads go through the bus */
+	bool crowd;	     /* other threads are at the registers too */
 };
 
 static int setup(void **state)
@@ -78,6 +84,22 @@ static int setup(void **state)
 	return 0;
 }
 
+/* The same with the registers in memory that the guest reads, as on x86. */
+static int setup_shown(void **state)
+{
+	struct fixture *f;
+	void *page;
+
+	assert_int_equal(setup(state), 0);
+	f = *state;
+	assert_int_equal(mem_add(f->td->mem, gpa(BASE), VIRTIO_MMIO_SIZE, MEM_REGISTERS), 0);
+	page = mem_registers(f->td->mem, gpa(BASE));
+	assert_non_null(page);
+	virtio_mmio_show(f->mmio, page);
+	f->page = page;
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -90,12 +112,35 @@ static int teardown(void **state)
 	return 0;
 }
 
+static uint32_t shown(const struct fixture *f, uint64_t reg)
+{
+	return le32toh(
+		__atomic_load_n((const uint32_t *)(const void *)(f->page + reg), __ATOMIC_ACQUIRE));
+}
+
 static uint32_t rd(struct fixture *f, uint64_t reg)
 {
 	uint8_t data[4];
 
+	if (f->page && reg + sizeof(data) <= VIRTIO_MMIO_SIZE)
+		return shown(f, reg);
 	assert_true(bus_read(f->bus, BUS_MMIO, BASE + reg, data, sizeof(data)));
 	return le32_load(data);
+}
+
+/* What the page shows is what the bus would answer. */
+static void check_shown(struct fixture *f)
+{
+	uint8_t data[4];
+
+	if (!f->page || f->crowd)
+		return;
+	for (uint64_t at = 0; at < R_CONFIG + 2 * TD_CONFIG; at += sizeof(data)) {
+		assert_true(bus_read(f->bus, BUS_MMIO, BASE + at, data, sizeof(data)));
+		assert_int_equal(shown(f, at), le32_load(data));
+	}
+	for (uint64_t at = R_CONFIG + 2 * TD_CONFIG; at < VIRTIO_MMIO_SIZE; at++)
+		assert_int_equal(f->page[at], 0xff);
 }
 
 static void wr(struct fixture *f, uint64_t reg, uint32_t value)
@@ -104,6 +149,7 @@ static void wr(struct fixture *f, uint64_t reg, uint32_t value)
 
 	le32_store(data, value);
 	assert_true(bus_write(f->bus, BUS_MMIO, BASE + reg, data, sizeof(data)));
+	check_shown(f);
 }
 
 /* By registers only: reset to FEATURES_OK. */
@@ -235,9 +281,11 @@ static void test_addresses_have_two_halves(void **state)
 static void test_config_space(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t generation = rd(f, R_GENERATION);
+	uint32_t generation;
 
 	memcpy(f->td->config, "0123456789ab", TD_CONFIG);
+	virtio_config_changed(&f->td->dev);
+	generation = rd(f, R_GENERATION);
 	assert_int_equal(rd(f, R_CONFIG), 0x33323130);
 	wr(f, R_CONFIG + 4, 0x64636261);
 	assert_memory_equal(f->td->config, "0123abcd89ab", TD_CONFIG);
@@ -428,7 +476,9 @@ static void test_threat_13_dma_into_registers(void **state)
 	struct fixture *f = *state;
 	struct test_device *td = f->td;
 
-	assert_int_equal(mem_add(td->mem, gpa(BASE), VIRTIO_MMIO_SIZE, MEM_HOLE), 0);
+	/* Registers that the guest may read as memory are none for devices either. */
+	if (!f->page)
+		assert_int_equal(mem_add(td->mem, gpa(BASE), VIRTIO_MMIO_SIZE, MEM_HOLE), 0);
 	for (unsigned how = 0; how < 3; how++) {
 		start(f);
 		td->config_writes = 0;
@@ -515,6 +565,7 @@ static void test_fast_registers_do_not_wait(void **state)
 	pthread_t thread;
 
 	start(f);
+	f->crowd = true;
 	virtio_config_changed(&f->td->dev);
 	assert_int_equal(loop_add_eventfd(f->td->loop, go, block, &b), 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, f->td->loop), 0);
@@ -566,6 +617,7 @@ static void test_registers_from_many_threads(void **state)
 	struct fixture *f = *state;
 	pthread_t loop_thread, threads[3];
 
+	f->crowd = true;
 	assert_int_equal(pthread_create(&loop_thread, NULL, run_loop, f->td->loop), 0);
 	for (unsigned i = 0; i < COUNT(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, hammer, f), 0);
@@ -583,9 +635,79 @@ static void test_registers_from_many_threads(void **state)
 	assert_int_equal(dr_used_idx(&f->td->rings[0]), 1);
 }
 
+/* What the device does by itself is shown before its interrupt. */
+static void test_changes_by_the_device(void **state)
+{
+	struct fixture *f = *state;
+	struct test_device *td = f->td;
+	uint32_t generation;
+
+	start(f);
+	generation = rd(f, R_GENERATION);
+	td->config[1] ^= 0x5a;
+	virtio_config_changed(&td->dev);
+	check_shown(f);
+	assert_int_not_equal(rd(f, R_GENERATION), generation);
+	assert_int_equal(rd(f, R_CONFIG) >> 8 & 0xff, td->config[1]);
+	assert_int_equal(rd(f, R_ISR), VIRTIO_ISR_CONFIG);
+	wr(f, R_ACK, VIRTIO_ISR_CONFIG);
+	assert_int_equal(rd(f, R_ISR), 0);
+
+	test_device_offer(td, 0, 0);
+	wr(f, R_NOTIFY, 0);
+	test_device_turn(td);
+	assert_int_equal(rd(f, R_ISR), VIRTIO_ISR_QUEUE);
+	virtio_dev_broken(&td->dev, "the test says so");
+	assert_int_equal(rd(f, R_STATUS), S_LIVE | VIRTIO_S_NEEDS_RESET);
+	assert_int_equal(rd(f, R_ISR), VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG);
+	wr(f, R_STATUS, 0);
+	assert_int_equal(rd(f, R_ISR), 0);
+	assert_int_equal(rd(f, R_STATUS), 0);
+}
+
+/*
+ * A driver that read config space while it changed, and before it could be told, is told when it goes
+ * live; one that began after the change is not.
+ */
+static void test_config_change_before_driver_ok(void **state)
+{
+	struct fixture *f = *state;
+
+	virtio_config_changed(&f->td->dev);
+	start(f);
+	assert_int_equal(rd(f, R_ISR), 0);
+	test_device_clear_rings(f->td);
+	negotiate(f);
+	virtio_config_changed(&f->td->dev);
+	assert_int_equal(rd(f, R_ISR), 0);
+	wr(f, R_STATUS, S_LIVE);
+	assert_int_equal(rd(f, R_ISR), VIRTIO_ISR_CONFIG);
+}
+
+/* A device outlives its transport, and its interrupt status comes home. */
+static void test_page_is_left_alone_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	virtio_config_changed(&f->td->dev);
+	virtio_mmio_destroy(f->mmio);
+	f->mmio = NULL;
+	assert_int_equal(virtio_isr_read(&f->td->dev), VIRTIO_ISR_CONFIG);
+	virtio_isr_ack(&f->td->dev, VIRTIO_ISR_CONFIG);
+	virtio_config_changed(&f->td->dev);
+	virtio_isr_ack(&f->td->dev, VIRTIO_ISR_CONFIG);
+	if (f->page)
+		assert_int_equal(shown(f, R_ISR), VIRTIO_ISR_CONFIG);
+}
+
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                   \
+	cmocka_unit_test_setup_teardown(name, setup, teardown),   \
+	{                                                         \
+#name "_shown", name, setup_shown, teardown, NULL \
+	}
 	static const struct CMUnitTest tests[] = {
 		T(test_identity),
 		T(test_features),
@@ -601,6 +723,9 @@ int main(void)
 		T(test_threat_30_steps_out_of_order),
 		T(test_fast_registers_do_not_wait),
 		T(test_registers_from_many_threads),
+		T(test_changes_by_the_device),
+		T(test_config_change_before_driver_ok),
+		T(test_page_is_left_alone_at_the_end),
 	};
 
 	(void)alarm(100);
