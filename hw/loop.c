@@ -37,6 +37,7 @@ struct source {
 	uint32_t events; /* 0: not in the epoll set */
 	loop_fd_fn fd_fn;
 	loop_fn counter_fn; /* in place of fd_fn: read the 8 byte counter, then call this */
+	loop_fn edge_fn;    /* in place of both: just call this */
 	void *opaque;
 };
 
@@ -243,6 +244,7 @@ static int add_source(struct loop *loop, int fd, uint32_t events, const struct s
 	source->events = 0;
 	source->fd_fn = fns->fd_fn;
 	source->counter_fn = fns->counter_fn;
+	source->edge_fn = fns->edge_fn;
 	source->opaque = fns->opaque;
 	err = set_events(loop, source, events);
 	if (err)
@@ -259,6 +261,12 @@ int loop_add_eventfd(struct loop *loop, int fd, loop_fn fn, void *opaque)
 {
 	return add_source(loop, fd, EPOLLIN,
 			  &(struct source){ .counter_fn = fn, .opaque = opaque });
+}
+
+int loop_add_doorbell(struct loop *loop, int fd, loop_fn fn, void *opaque)
+{
+	return add_source(loop, fd, EPOLLIN | EPOLLET,
+			  &(struct source){ .edge_fn = fn, .opaque = opaque });
 }
 
 int loop_mod(struct loop *loop, int fd, uint32_t events)
@@ -337,6 +345,10 @@ static void dispatch(struct loop *loop, const struct epoll_event *event)
 		return;
 	if (source.fd_fn) {
 		source.fd_fn(source.opaque, events);
+		return;
+	}
+	if (source.edge_fn) {
+		source.edge_fn(source.opaque);
 		return;
 	}
 	/* A timer that was disarmed meanwhile has nothing to read, and does not fire. */

@@ -42,6 +42,13 @@ int loop_del(struct loop *loop, int fd);
  */
 int loop_add_eventfd(struct loop *loop, int fd, loop_fn fn, void *opaque);
 
+/*
+ * Calls @fn(@opaque) once or more after each write to the eventfd @fd, without reading its counter,
+ * which saves a system call; for doorbells, where a call too many does no harm. Whoever empties the
+ * counter before the call has happened takes the call back.
+ */
+int loop_add_doorbell(struct loop *loop, int fd, loop_fn fn, void *opaque);
+
 /* A one-shot timer (a timerfd), disarmed, owned by the loop. 0 or -errno. */
 int loop_timer_add(struct loop *loop, loop_fn fn, void *opaque, struct loop_timer **out);
 

@@ -394,7 +394,7 @@ static int open_kick(struct virtio_dev *dev, unsigned index)
 	if (fd < 0)
 		return -errno;
 	dev->kick_source[index] = (struct virtio_kick_source){ dev, index };
-	r = loop_add_eventfd(dev->loop, fd, on_kick, &dev->kick_source[index]);
+	r = loop_add_doorbell(dev->loop, fd, on_kick, &dev->kick_source[index]);
 	if (r) {
 		(void)close(fd);
 		return r;

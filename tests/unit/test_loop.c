@@ -205,6 +205,35 @@ static void many_sources(void **state)
 	(void)close(first);
 }
 
+/* A doorbell is called once for what was rung meanwhile, and its counter is left to its owner. */
+static void doorbell_rings_on_the_edge(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	unsigned int calls = 0;
+	uint64_t counter = 0;
+
+	assert_int_equal(loop_add_doorbell(loop, fd, count, &calls), 0);
+	assert_int_equal(loop_turn(loop, 0), 0);
+	ring(fd);
+	ring(fd);
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(calls, 1);
+	assert_int_equal(loop_turn(loop, 0), 0);
+	ring(fd);
+	assert_int_equal(loop_turn(loop, 0), 1);
+	assert_int_equal(calls, 2);
+	assert_int_equal(read(fd, &counter, sizeof(counter)), sizeof(counter));
+	assert_int_equal(counter, 3);
+	/* Rung and taken back. */
+	ring(fd);
+	assert_int_equal(read(fd, &counter, sizeof(counter)), sizeof(counter));
+	assert_int_equal(loop_turn(loop, 0), 0);
+	assert_int_equal(calls, 2);
+	assert_int_equal(loop_del(loop, fd), 0);
+	(void)close(fd);
+}
+
 /* Two ready sources fetched together, each of which forgets the other: only one is called. */
 static void deleted_source_is_not_called(void **state)
 {
@@ -561,6 +590,7 @@ int main(void)
 		ON_LOOP(silent_means_silent),
 		ON_LOOP(refusals),
 		ON_LOOP(many_sources),
+		ON_LOOP(doorbell_rings_on_the_edge),
 		ON_LOOP(deleted_source_is_not_called),
 		ON_LOOP(newcomer_gets_no_old_events),
 		ON_LOOP(delete_within_callback),
