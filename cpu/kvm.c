@@ -234,6 +234,11 @@ static void pulse_level(struct irq_line *line)
 	set_level(line, false);
 }
 
+void kvm_irq_pulse_at_once(struct irq_line *line)
+{
+	line->pulse = pulse_level;
+}
+
 void kvm_irq_level(struct kvm *kvm, unsigned gsi, struct irq_line *line)
 {
 	*line = (struct irq_line){

@@ -73,6 +73,13 @@ void kvm_irq_level(struct kvm *kvm, unsigned gsi, struct irq_line *line);
 void kvm_irq_close(struct irq_line *line);
 
 /*
+ * @line, of kvm_irq_edge, is pulsed by KVM_IRQ_LINE from now on; its eventfd stays bound. For
+ * controllers into which KVM injects an irqfd by a worker thread only: the interrupt is in when
+ * irq_pulse returns, instead of two changes of thread later.
+ */
+void kvm_irq_pulse_at_once(struct irq_line *line);
+
+/*
  * A 32-bit store of @value at @addr signals @fd and never leaves the kernel. 0 or -errno, said.
  */
 int kvm_doorbell(struct kvm *kvm, uint64_t addr, uint32_t value, int fd);

@@ -191,7 +191,11 @@ int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus)
 
 int arch_irq_edge(struct arch *arch, unsigned gsi, struct irq_line *line)
 {
-	return kvm_irq_edge(arch->config.kvm, gsi, line);
+	int r = kvm_irq_edge(arch->config.kvm, gsi, line);
+
+	if (!r)
+		kvm_irq_pulse_at_once(line);
+	return r;
 }
 
 void arch_destroy(struct arch *arch)
