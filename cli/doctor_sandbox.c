@@ -29,6 +29,8 @@ static const char *feature_option(unsigned feature)
 		return "--gdb";
 	case SANDBOX_TAP:
 		return "--net tap";
+	case SANDBOX_BACKEND:
+		return "--share or --vhost-user";
 	}
 	return "?";
 }

@@ -241,6 +241,18 @@ static const struct option table[] = {
 	  .value = "KIND[,OPT]",
 	  .help = "none (default), user or tap=NAME; mac=, mtu=, fwd=",
 	  .apply = apply_net },
+	{ .letter = 's',
+	  .repeats = true,
+	  .name = "share",
+	  .value = "DIR[,OPT]",
+	  .help = "a host directory (virtio-fs): tag=TAG, ro",
+	  .apply = apply_share },
+	{ .repeats = true,
+	  .rare = true,
+	  .name = "vhost-user",
+	  .value = "KIND[,OPT]",
+	  .help = "fs, blk or net, socket=PATH, tag=TAG",
+	  .apply = apply_vhost_user },
 	{ .name = "console",
 	  .value = "KIND",
 	  .help = "serial (default), virtio or none",
@@ -376,6 +388,9 @@ static int judge_boot(struct parser *parser, const struct vm_config *config)
 	if (!config->kernel && !config->manifest)
 		return parse_fail(parser,
 				  "no kernel to boot; name one with -k FILE, or see hvrun --help");
+	if (config->reboot && (config->share_count || config->vhost_user_count))
+		return parse_fail(parser, "--reboot does not go with --share or --vhost-user: who "
+					  "serves them does so for one boot");
 	for (size_t i = 0; i < config->disk_count; i++) {
 		const struct vm_disk_config *disk = &config->disks[i];
 

@@ -16,13 +16,18 @@
  * - Read-only regions stay writable for us (mem_load fills them), and so do registers; what holds
  *   the guest back is the kernel's memory slot, and what holds devices back is the judgement in
  *   mm/access.c.
+ * - Only a machine with a vhost-user device has its RAM in a memfd: shared memory has huge pages on
+ *   few hosts, and a process that is handed the file reads and writes all of the guest. Offsets in
+ *   the file are congruent too, or the host could map no huge page of it.
  */
 #include "mm/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -31,6 +36,9 @@ static const uint64_t huge_page = 0x200000; /* 2 MiB */
 static const uint64_t small_page = 4096;
 
 struct guest_mem {
+	int share_fd;	     /* file of all RAM, the caller's; -1: RAM is private */
+	uint64_t share_size; /* its bytes */
+	uint64_t share_used;
 	size_t count;
 	struct mem_region regions[MEM_MAX_REGIONS]; /* ascending, without overlap */
 };
@@ -48,6 +56,7 @@ int mem_create(struct guest_mem **out)
 
 	if (!mem)
 		return -ENOMEM;
+	mem->share_fd = -1;
 	*out = mem;
 	return 0;
 }
@@ -80,8 +89,9 @@ static uint64_t congruent_above(uint64_t low, uint64_t start)
  * Reserves more than is needed, keeps the congruent part with a guard page on each side, and gives
  * the rest back.
  */
-static int map_region(struct mem_region *region)
+static int map_region(struct mem_region *region, int fd)
 {
+	const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	const uint64_t guard = host_page();
 	uint64_t span, low, host, end;
 	void *base;
@@ -96,7 +106,7 @@ static int map_region(struct mem_region *region)
 	host = congruent_above(low + guard, region->start.v);
 	end = host + region->size + guard;
 	if (mmap((void *)(uintptr_t)host, (size_t)region->size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+		 flags | MAP_FIXED, fd, fd < 0 ? 0 : (off_t)region->offset) == MAP_FAILED) {
 		(void)munmap(base, (size_t)span);
 		return -ENOMEM;
 	}
@@ -109,6 +119,27 @@ static int map_region(struct mem_region *region)
 	(void)madvise(region->host, (size_t)region->size, MADV_DONTFORK);
 	(void)madvise(region->host, (size_t)region->size, MADV_DONTDUMP);
 	return 0;
+}
+
+/* A place for RAM in the shared file, behind the last. */
+static int take_share(struct guest_mem *mem, struct mem_region *region)
+{
+	region->offset = congruent_above(mem->share_used, region->start.v);
+	if (!range_fits(region->offset, region->size, mem->share_size))
+		return -ENOMEM;
+	mem->share_used = region->offset + region->size;
+	return 0;
+}
+
+/* The host memory of a region that is no hole. */
+static int add_host(struct guest_mem *mem, struct mem_region *region)
+{
+	int err;
+
+	if (region->kind != MEM_RAM || mem->share_fd < 0)
+		return map_region(region, -1);
+	err = take_share(mem, region);
+	return err ? err : map_region(region, mem->share_fd);
 }
 
 /* Whether a region may have this place, and before which region it then goes. */
@@ -147,7 +178,7 @@ int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kin
 	if (err)
 		return err;
 	if (kind != MEM_HOLE) {
-		err = map_region(&region);
+		err = add_host(mem, &region);
 		if (err)
 			return err;
 	}
@@ -167,6 +198,60 @@ void *mem_registers(const struct guest_mem *mem, gpa_t at)
 			return (uint8_t *)region->host + (at.v - region->start.v);
 	}
 	return NULL;
+}
+
+int mem_share_create(uint64_t size)
+{
+	uint64_t span;
+	int fd, err;
+
+	/* Each region may lie up to 2 MiB behind the last. */
+	if (!u64_add(size, (uint64_t)MEM_MAX_REGIONS * huge_page, &span) || span > INT64_MAX)
+		return -ENOMEM;
+	fd = memfd_create("hvrun-guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)span) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	err = -errno;
+	(void)close(fd);
+	return err;
+}
+
+int mem_share(struct guest_mem *mem, int fd)
+{
+	struct stat st;
+
+	if (mem->count || mem->share_fd >= 0)
+		return -EBUSY;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	mem->share_fd = fd;
+	mem->share_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+int mem_share_fd(const struct guest_mem *mem)
+{
+	return mem->share_fd;
+}
+
+bool mem_share_huge(void)
+{
+	char text[128];
+	int fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	/* The choice in force stands in brackets. */
+	return !strstr(text, "[never]") && !strstr(text, "[deny]");
 }
 
 const struct mem_region *mem_regions(const struct guest_mem *mem, size_t *count)

@@ -14,6 +14,7 @@
 #ifndef MM_MEMORY_H
 #define MM_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -46,6 +47,7 @@ struct mem_region {
 	uint64_t size; /* bytes, a multiple of the page size, never 0 */
 	enum mem_kind kind;
 	void *host;
+	uint64_t offset; /* of RAM in the file of mem_share, congruent to @start as @host is */
 };
 
 enum { MEM_MAX_REGIONS = 16 };
@@ -59,11 +61,35 @@ int mem_create(struct guest_mem **out);
 void mem_destroy(struct guest_mem *mem);
 
 /*
+ * A file for @size bytes of guest RAM that another process can be handed, and all that lies around them
+ * so that the host can map huge pages: a memfd, sealed, so that nobody can cut or grow it, nor lift the
+ * seal. A descriptor, the caller's, or the negative errno of memfd_create. Takes no memory yet.
+ */
+int mem_share_create(uint64_t size);
+
+/*
+ * Makes the RAM that is added from now on shareable: it lies in @fd of mem_share_create, which stays the
+ * caller's and outlives @mem. For machines whose devices are served by another process (vhost-user),
+ * before the first mem_add. 0, -EBUSY (regions exist), or -errno.
+ *
+ * What it costs: pages of a memfd are huge only where the host allows it for shared memory
+ * (mem_share_huge), and the host does not judge at mapping time whether it could ever give them.
+ */
+int mem_share(struct guest_mem *mem, int fd);
+
+/* The file of all RAM, or -1 without mem_share. @mem's read-only regions are not in it. */
+int mem_share_fd(const struct guest_mem *mem);
+
+/* Whether the host gives huge pages to shared memory that asks for them. Opens a file of /sys. */
+bool mem_share_huge(void);
+
+/*
  * Adds @size bytes of private anonymous memory (huge pages advised) at @start, zero filled; a hole
  * has none. @start and @size are multiples of 4096, and of the host's page size unless it is a
  * hole. A child process does not inherit the memory. 0, -EINVAL (alignment, zero size, @start +
  * @size reaches 2^64), -EEXIST (overlaps a region), -ENOSPC (MEM_MAX_REGIONS), -ENOMEM (the host
  * refuses the mapping).
+ * After mem_share RAM is shared memory instead; -ENOMEM too where its file has no room left.
  */
 int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kind);
 

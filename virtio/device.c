@@ -85,6 +85,12 @@ void virtio_signal(struct virtio_dev *dev, unsigned queue)
 		interrupt(dev, VIRTIO_ISR_QUEUE);
 }
 
+void virtio_used(struct virtio_dev *dev)
+{
+	if (live(dev))
+		interrupt(dev, VIRTIO_ISR_QUEUE);
+}
+
 void virtio_config_changed(struct virtio_dev *dev)
 {
 	dev->config_generation++;
@@ -114,6 +120,15 @@ void virtio_dev_broken(struct virtio_dev *dev, const char *why)
 	dev->status |= VIRTIO_S_NEEDS_RESET;
 	show(dev);
 	report(dev, why);
+	if (has(dev, VIRTIO_S_DRIVER_OK))
+		interrupt(dev, VIRTIO_ISR_CONFIG);
+}
+
+void virtio_dev_failed(struct virtio_dev *dev)
+{
+	if (has(dev, VIRTIO_S_NEEDS_RESET))
+		return;
+	dev->status |= VIRTIO_S_NEEDS_RESET;
 	if (has(dev, VIRTIO_S_DRIVER_OK))
 		interrupt(dev, VIRTIO_ISR_CONFIG);
 }
@@ -330,6 +345,8 @@ static void stop_queue(struct virtio_dev *dev, unsigned index)
 		if (dev->type->reset)
 			dev->type->reset(dev);
 	}
+	if (dev->queues[index].ready && dev->type->queue_stop)
+		dev->type->queue_stop(dev, index);
 	vq_reset(&dev->queues[index]);
 }
 
@@ -389,12 +406,13 @@ static void close_kicks(struct virtio_dev *dev, unsigned count)
 static int open_kick(struct virtio_dev *dev, unsigned index)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int r;
+	int r = 0;
 
 	if (fd < 0)
 		return -errno;
 	dev->kick_source[index] = (struct virtio_kick_source){ dev, index };
-	r = loop_add_doorbell(dev->loop, fd, on_kick, &dev->kick_source[index]);
+	if (!dev->type->remote)
+		r = loop_add_doorbell(dev->loop, fd, on_kick, &dev->kick_source[index]);
 	if (r) {
 		(void)close(fd);
 		return r;

@@ -26,7 +26,7 @@
 #include "virtio/queue.h"
 
 enum {
-	VIRTIO_MAX_QUEUES = 18, /* eight ports of a console; eight pairs of a network device */
+	VIRTIO_MAX_QUEUES = 18,	 /* eight ports of a console; eight pairs of a network device */
 	VIRTIO_MAX_REPORTS = 16, /* lines a guest can make one device print */
 };
 
@@ -59,6 +59,11 @@ struct virtio_dev;
 struct virtio_type {
 	const char *name; /* "blk", for messages */
 	uint32_t id;	  /* device id (section 5) */
+	/*
+	 * Another process serves the rings (vhost-user): doorbells are not read here, queue_kick is
+	 * NULL, and nobody here takes a chain. It says virtio_used, not virtio_signal.
+	 */
+	bool remote;
 
 	/* Bytes of config space @offset.. into @data; offset + len <= config_size. NULL if none. */
 	void (*config_read)(struct virtio_dev *dev, size_t offset, void *data, size_t len);
@@ -74,6 +79,8 @@ struct virtio_type {
 	 * device that was never ready, and more than once. NULL: the type keeps nothing in flight.
 	 */
 	void (*reset)(struct virtio_dev *dev);
+	/* The driver stops one queue of a remote device: as reset, for queue @index alone. */
+	void (*queue_stop)(struct virtio_dev *dev, unsigned index);
 	/* Frees @dev->priv; after reset, no thread uses the device. */
 	void (*destroy)(struct virtio_dev *dev);
 };
@@ -188,6 +195,18 @@ void virtio_isr_place(struct virtio_dev *dev, _Atomic uint32_t *word);
 
 /* For device types: tell the driver of used buffers in @queue if it asked to be told. */
 void virtio_signal(struct virtio_dev *dev, unsigned queue);
+
+/*
+ * For remote device types: who serves the rings says that the driver is to be told of used buffers. The
+ * interrupt is given whether the ring asks for it or not: that was judged by who said so.
+ */
+void virtio_used(struct virtio_dev *dev);
+
+/*
+ * For device types: the device cannot go on, and that is not the driver's fault (the reason has been
+ * said). Sets NEEDS_RESET and interrupts.
+ */
+void virtio_dev_failed(struct virtio_dev *dev);
 
 /* For device types: the config space changed. */
 void virtio_config_changed(struct virtio_dev *dev);

@@ -14,6 +14,7 @@
 #include "virtio/device.h"
 #include "virtio/disk.h"
 #include "virtio/net_backend.h"
+#include "virtio/vhost_user_kind.h"
 
 struct virtio_blk_config {
 	struct disk *disk;  /* owned by the device from now on, also on error */
@@ -99,6 +100,27 @@ void virtio_console_flush(struct virtio_dev *dev);
 
 /* Announces the terminal's size (config space, 5.3.4). Loop thread. */
 void virtio_console_resize(struct virtio_dev *dev, uint16_t cols, uint16_t rows);
+
+struct vhost_user_config {
+	enum vhost_user_kind kind;
+	int fd; /* connected stream socket, owned by the device from now on, also on error */
+	const char *peer;   /* how messages call the back-end; outlives the device */
+	const char *tag;    /* of FS: 1 to 36 bytes */
+	unsigned queues;    /* of BLK: at most so many, 1 to VIRTIO_MAX_QUEUES */
+	const uint8_t *mac; /* of NET: 6 bytes */
+	loop_fn gone;	    /* called once when the back-end is gone (loop thread), NULL: nobody */
+	void *opaque;	    /* for @gone */
+};
+
+/*
+ * A device whose rings are served by another process (vhost-user front end): file system (5.11), block
+ * (5.2) or network device (5.1, one pair of queues, no control queue). @index numbers its kind: fs0,
+ * fs1, ... Memory must be shared (mem_share). Waits for the back-end's first answers. Failures
+ * have been said with diag_error: -EPROTO what a back-end may not do, -ENOTSUP what it lacks, or
+ * another -errno.
+ */
+int virtio_vhost_user_create(const struct vhost_user_config *config, unsigned index,
+			     struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
 /* virtio_dev_fini, then frees @dev. NULL is allowed. No thread runs the loop or a vCPU any more. */
 void virtio_dev_destroy(struct virtio_dev *dev);

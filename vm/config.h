@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "virtio/vhost_user_kind.h"
+
 enum {
 	VM_MAX_DISKS = 12,
 	VM_MAX_PORTS = 7, /* of virtio-console, beside the console itself */
@@ -17,6 +19,9 @@ enum {
 	VM_MAX_NETS = 4,
 	VM_NET_MAX_QUEUES = 8,
 	VM_NET_MAX_FORWARDS = 32,
+	VM_MAX_SHARES = 4,
+	VM_MAX_VHOST_USER = 4,
+	VM_TAG_MAX = 36, /* bytes of a share's tag (virtio 1.3, 5.11.4) */
 };
 
 #define VM_MEMORY_DEFAULT (UINT64_C(512) << 20)
@@ -100,6 +105,20 @@ struct vm_net_config {
 	unsigned forward_count;
 };
 
+/* A directory of the host for the guest. */
+struct vm_share_config {
+	const char *path;
+	char tag[VM_TAG_MAX + 1];
+	bool readonly;
+};
+
+/* A device that a process not started by us serves at a socket. */
+struct vm_vhost_user_config {
+	enum vhost_user_kind kind;
+	const char *socket;
+	char tag[VM_TAG_MAX + 1]; /* of a file system */
+};
+
 struct vm_config {
 	const char *kernel;	     /* NULL: the manifest names it */
 	const char *initrd;	     /* NULL: none */
@@ -115,6 +134,10 @@ struct vm_config {
 	size_t port_count;
 	struct vm_net_config nets[VM_MAX_NETS];
 	size_t net_count;
+	struct vm_share_config shares[VM_MAX_SHARES];
+	unsigned share_count;
+	struct vm_vhost_user_config vhost_user[VM_MAX_VHOST_USER];
+	unsigned vhost_user_count;
 	enum vm_console console;
 	const char *log;  /* NULL: none */
 	const char *tree; /* a copy of the device tree, NULL: none */

@@ -130,6 +130,38 @@ static int create_rng(struct vm *vm)
 	return r < 0 ? refused("virtio-rng", r) : place(vm, dev);
 }
 
+static void backend_gone(void *opaque)
+{
+	daemon_talk(&((struct vm_backend *)opaque)->daemon);
+}
+
+/* Takes the connection from vm->backends. */
+static int create_backend(struct vm *vm, struct vm_backend *backend)
+{
+	const struct vhost_user_config config = {
+		.kind = backend->kind,
+		.fd = backend->fd,
+		.peer = backend->peer,
+		.tag = backend->tag,
+		.queues = backend->queues,
+		.mac = backend->mac,
+		.gone = backend_gone,
+		.opaque = backend,
+	};
+	struct virtio_dev *dev;
+	int r = daemon_listen(&backend->daemon, vm->loop);
+
+	if (r < 0)
+		return refused(backend->peer, r);
+	backend->fd = -1;
+	if (vm->config->verbosity > 0)
+		daemon_talk(&backend->daemon);
+	r = virtio_vhost_user_create(&config, backend->index, vm->mem, vm->loop, &dev);
+	if (r < 0)
+		daemon_talk(&backend->daemon);
+	return r < 0 ? r : place(vm, dev);
+}
+
 static size_t console_sink(void *opaque, const void *data, size_t len)
 {
 	return virtio_console_input(opaque, 0, data, len);
@@ -236,6 +268,8 @@ static int create_all(struct vm *vm)
 		r = create_net(vm, i);
 	if (!r)
 		r = create_rng(vm);
+	for (unsigned i = 0; !r && i < vm->backend_count; i++)
+		r = create_backend(vm, &vm->backends[i]);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
 	return r ? r : show_registers(vm);

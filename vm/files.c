@@ -198,6 +198,8 @@ int vm_open_files(struct vm *vm)
 		status = open_output(vm, "device tree", vm->config->tree, &vm->tree_fd);
 	if (!status && vm->config->symbols)
 		status = vm_open_image("symbols", vm->config->symbols, &vm->symbols);
+	if (!status)
+		status = vm_open_backends(vm);
 	if (status)
 		return status;
 

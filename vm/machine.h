@@ -19,6 +19,7 @@
 #include "virtio/device.h"
 #include "virtio/disk.h"
 #include "virtio/mmio.h"
+#include "vm/backends.h"
 #include "vm/config.h"
 #include "vm/console.h"
 #include "vm/net.h"
@@ -87,8 +88,11 @@ struct vm {
 	struct vm_file disk_trees[VM_MAX_DISKS]; /* of hashes, for disks that are verified */
 	bool only_verified;			 /* hvrun verify: disks that are not stay closed */
 	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
-	struct vm_port ports[VM_MAX_PORTS]; /* config->port_count of them */
+	struct vm_port ports[VM_MAX_PORTS];	 /* config->port_count of them */
 	struct vm_net nets[VM_MAX_NETS];
+	struct vm_backend backends[VM_MAX_BACKENDS];
+	unsigned backend_count;
+	int share_fd; /* the file of guest memory that they are handed, -1: none */
 	int log_fd;
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "vm/backends.h"
 #include "vm/sandbox_bpf.h"
 #include "vm/sandbox_log.h"
 #include "vm/sandbox_stages.h"
@@ -34,6 +35,8 @@ unsigned sandbox_features(const struct vm_config *config)
 
 	if (config->gdb)
 		features |= SANDBOX_GDB;
+	if (vm_has_backends(config))
+		features |= SANDBOX_BACKEND;
 	return features;
 }
 

@@ -189,6 +189,11 @@ static const struct sandbox_row rows[] = {
 	  .why = "what the tap may leave to the guest" },
 	{ REQUEST(TUNSETQUEUE), .features = SANDBOX_TAP, .in = MAIN,
 	  .why = "which queues of the tap are in use" },
+
+	/* devices that other processes serve; sockets are connected before the door is locked */
+	{ CALL(sendmsg), .features = SANDBOX_BACKEND, .in = MAIN,
+	  .why = "requests to a back-end, with eventfds" },
+	{ CALL(recvmsg), .features = SANDBOX_BACKEND, .in = MAIN, .why = "a back-end's answers" },
 };
 
 /* The requests of ioctl that only this architecture makes. */

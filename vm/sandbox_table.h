@@ -34,6 +34,7 @@ enum sandbox_feature {
 	SANDBOX_ACCEPT = 1 << 2,   /* a socket that we listen on: --port NAME,socket= */
 	SANDBOX_GDB = 1 << 3,	   /* --gdb */
 	SANDBOX_TAP = 1 << 4,	   /* --net tap=NAME */
+	SANDBOX_BACKEND = 1 << 5,  /* devices that other processes serve: --share and the like */
 };
 
 /* What an argument is compared with. */

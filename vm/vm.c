@@ -96,6 +96,8 @@ static int create_memory(struct vm *vm)
 {
 	int r = mem_create(&vm->mem);
 
+	if (!r && vm_has_backends(vm->config))
+		r = mem_share(vm->mem, vm->share_fd);
 	if (!r)
 		r = arch_add_memory(vm->mem, vm->config->memory);
 	if (r < 0)
@@ -211,6 +213,7 @@ static void unbuild(struct vm *vm)
 		vm_console_stop(&vm->console);
 	vm_gdb_unbuild(vm);
 	vm_destroy_devices(vm);
+	vm_close_backends(vm); /* there is no next boot with one (cli/) */
 	vm_destroy_vcpus(vm);
 	arch_destroy(vm->arch);
 	kvm_close_vm(&vm->kvm);
@@ -303,6 +306,7 @@ int vm_run(const struct vm_config *config)
 	struct vm vm = {
 		.config = config,
 		.signal_fd = -1,
+		.share_fd = -1,
 		.symbols.fd = -1,
 		.kvm = { .sys_fd = -1, .vm_fd = -1 },
 	};

@@ -74,11 +74,10 @@ wrong 'loud and quiet' 'do not go together' -k x -v -q
 for command in exec ctl backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
-for option in --share=. --vsock=3,path=s --balloon \
+for option in --vsock=3,path=s --balloon \
 	--core=c --report=r --control=c --restore=r; do
 	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
 done
-wrong 'not built: -s' 'unknown option -s' -k x -s .
 
 # Bytes that steer terminals do not reach one.
 hv -k x $'--\e[31m\x07'

@@ -10,10 +10,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -631,6 +633,79 @@ static void test_threat_16_accessor_lengths(void **state)
 	}
 }
 
+/* What another process sees that maps the file of mem_share_fd. */
+static void shared_with_another(void **state)
+{
+	const uint64_t starts[] = { 0x10000, 3ULL * HUGE + 5 * PAGE, (1ULL << 32) + HUGE / 2 };
+	const struct mem_region *r;
+	struct guest_mem *mem;
+	uint32_t word = 0;
+	size_t count;
+	int fd = mem_share_create(9 * PAGE);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(mem_create(&mem), 0);
+	assert_int_equal(mem_share_fd(mem), -1);
+	assert_int_equal(mem_share(mem, fd), 0);
+	assert_int_equal(mem_share(mem, fd), -EBUSY);
+	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
+		assert_int_equal(mem_add(mem, gpa(starts[i]), 3 * PAGE, MEM_RAM), 0);
+	assert_int_equal(mem_add(mem, gpa(0), PAGE, MEM_READONLY), 0);
+	assert_int_equal(mem_share_fd(mem), fd);
+	r = mem_regions(mem, &count);
+	assert_int_equal(count, 4);
+	for (size_t i = 1; i < count; i++) {
+		uint8_t *view = (uint8_t *)mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+						fd, (off_t)r[i].offset);
+
+		assert_ptr_not_equal(view, MAP_FAILED);
+		assert_int_equal(r[i].offset % HUGE, r[i].start.v % HUGE);
+		assert_int_equal((uintptr_t)r[i].host % HUGE, r[i].start.v % HUGE);
+		assert_int_equal(mem_store32(mem, gpa(r[i].start.v + PAGE), 0x1234), 0);
+		assert_int_equal(le32_load(view + PAGE), 0x1234);
+		le32_store(view + 2 * PAGE, 0x5678);
+		assert_int_equal(mem_load32(mem, gpa(r[i].start.v + 2 * PAGE), &word), 0);
+		assert_int_equal(word, 0x5678);
+		assert_int_equal(munmap(view, 3 * PAGE), 0);
+	}
+	mem_destroy(mem);
+	assert_int_equal(close(fd), 0);
+}
+
+/* Who has the file can neither cut it off under us nor fill the host through it. */
+static void shared_file_is_sealed(void **state)
+{
+	int fd = mem_share_create(4 * PAGE);
+	struct guest_mem *mem;
+	struct stat st;
+	off_t size;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	size = st.st_size;
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(ftruncate(fd, size + PAGE), -1);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	assert_int_equal(mem_create(&mem), 0);
+	assert_int_equal(mem_share(mem, fd), 0);
+	assert_int_equal(mem_add(mem, gpa(0), 4 * PAGE, MEM_RAM), 0);
+	/* More than it was made for: there is some room between regions, and then none. */
+	assert_int_equal(mem_add(mem, gpa(1ULL << 32), (uint64_t)size, MEM_RAM), -ENOMEM);
+	assert_int_equal(mem_add(mem, gpa(1ULL << 32), PAGE, MEM_READONLY), 0);
+	mem_destroy(mem);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, size);
+
+	assert_int_equal(mem_create(&mem), 0);
+	assert_int_equal(mem_add(mem, gpa(0), PAGE, MEM_RAM), 0);
+	assert_int_equal(mem_share(mem, fd), -EBUSY);
+	mem_destroy(mem);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(mem_share_create(UINT64_MAX - PAGE), -ENOMEM);
+}
+
 #define IN_MAP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -654,6 +729,8 @@ int main(void)
 		IN_MAP(fill_stops_where_it_should),
 		IN_MAP(copy_overlaps),
 		IN_MAP(read_file),
+		cmocka_unit_test(shared_with_another),
+		cmocka_unit_test(shared_file_is_sealed),
 		IN_MAP(segments_cover_the_range),
 		IN_MAP(segments_need_room),
 		IN_MAP(words_are_little_endian),

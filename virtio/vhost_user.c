@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The vhost-user front end: a virtio device whose rings another process serves.
+ *
+ * What is ours: config space, status, negotiation and the rings' addresses, all judged as for any
+ * other device. What is the back-end's: everything in the rings. It gets the file of the guest's
+ * RAM, the eventfds that KVM rings for doorbells, and for each queue an eventfd by which it asks for an
+ * interrupt; that one comes through our loop, because the transport's interrupt status must be set
+ * before the line is raised (virtio 1.3, 4.2.2.2).
+ *
+ * The back-end learns no address of this process: where the protocol wants "user addresses" it gets
+ * guest physical ones, moved by a constant.
+ *
+ * A back-end that dies, hangs or breaks the protocol is not asked again: the device says so once,
+ * shows NEEDS_RESET, and stays so over resets. The machine goes on.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/diag.h"
+#include "base/le.h"
+#include "virtio/vhost_user.h"
+
+enum {
+	INFLIGHT_MAX = 16 << 20, /* bytes that a back-end may want for its notes */
+};
+
+/* The end of a back-end. */
+
+static void gone(struct vhost *vhost)
+{
+	if (vhost->gone)
+		return;
+	vhost->gone = true;
+	(void)loop_del(vhost->dev->loop, vhost->link.fd);
+	vhost_user_link_close(&vhost->link);
+	diag_error("virtio-%s: its back-end %s is gone: %s; the device serves nothing any more",
+		   vhost->dev->name, vhost->peer, vhost->link.why);
+	virtio_dev_failed(vhost->dev);
+	if (vhost->gone_fn)
+		vhost->gone_fn(vhost->gone_opaque);
+}
+
+static void on_link(void *opaque, uint32_t events)
+{
+	struct vhost *vhost = opaque;
+
+	(void)events;
+	if (vhost_user_link_silent(&vhost->link) < 0)
+		gone(vhost);
+}
+
+static void on_call(void *opaque)
+{
+	struct vhost_call *source = opaque;
+
+	if (!source->vhost->gone)
+		virtio_used(source->vhost->dev);
+}
+
+/* Rings. */
+
+/*
+ * Whether @len bytes at @start lie in one region of RAM. A back-end maps each by itself, and many
+ * look only at the first byte of a ring: a guest could make such a one run past its mapping.
+ */
+static bool in_one_region(const struct guest_mem *mem, gpa_t start, uint64_t len)
+{
+	size_t count;
+	const struct mem_region *region = mem_regions(mem, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (region[i].kind == MEM_RAM && start.v >= region[i].start.v &&
+		    range_fits(start.v - region[i].start.v, len, region[i].size))
+			return true;
+	}
+	return false;
+}
+
+/* The three parts of a split ring (2.7), the event index fields included. */
+static bool ring_in_one_region(const struct virtqueue *vq)
+{
+	const uint64_t num = vq->num;
+
+	return in_one_region(vq->mem, vq->desc, 16 * num) &&
+	       in_one_region(vq->mem, vq->avail, 6 + 2 * num) &&
+	       in_one_region(vq->mem, vq->used, 6 + 8 * num);
+}
+
+static int tell_state(struct vhost *vhost, enum vhost_user_request request, unsigned index,
+		      uint32_t value, bool ack)
+{
+	uint8_t payload[8];
+	const struct vhost_user_msg msg = { .request = request, .payload = payload, .len = 8 };
+
+	le32_store(payload, index);
+	le32_store(payload + 4, value);
+	return vhost_user_tell(&vhost->link, &msg, ack);
+}
+
+static int tell_address(struct vhost *vhost, unsigned index)
+{
+	const struct virtqueue *vq = &vhost->dev->queues[index];
+	uint8_t payload[40] = { 0 };
+	const struct vhost_user_msg msg = { .request = VHOST_USER_SET_VRING_ADDR,
+					    .payload = payload,
+					    .len = sizeof(payload) };
+
+	le32_store(payload, index);
+	le64_store(payload + 8, vhost_user_address(vq->desc));
+	le64_store(payload + 16, vhost_user_address(vq->used));
+	le64_store(payload + 24, vhost_user_address(vq->avail));
+	return vhost_user_tell(&vhost->link, &msg, false);
+}
+
+static int tell_eventfd(struct vhost *vhost, enum vhost_user_request request, unsigned index,
+			int fd)
+{
+	uint8_t payload[8];
+	const struct vhost_user_msg msg = {
+		.request = request, .payload = payload, .len = 8, .fds = &fd, .fd_count = 1
+	};
+
+	le64_store(payload, index);
+	return vhost_user_tell(&vhost->link, &msg, false);
+}
+
+static int start_queue(struct vhost *vhost, unsigned index)
+{
+	struct virtio_dev *dev = vhost->dev;
+	int r = tell_state(vhost, VHOST_USER_SET_VRING_NUM, index, dev->queues[index].num, false);
+
+	if (!r)
+		r = tell_state(vhost, VHOST_USER_SET_VRING_BASE, index, 0, false);
+	if (!r)
+		r = tell_address(vhost, index);
+	if (!r)
+		r = tell_eventfd(vhost, VHOST_USER_SET_VRING_CALL, index, vhost->call[index].fd);
+	if (!r)
+		r = tell_eventfd(vhost, VHOST_USER_SET_VRING_KICK, index, dev->kick_fd[index]);
+	if (r < 0)
+		return r;
+	vhost->started[index] = true;
+	if (vhost->features & VHOST_USER_F_PROTOCOL_FEATURES)
+		r = tell_state(vhost, VHOST_USER_SET_VRING_ENABLE, index, 1, true);
+	/* Chains may have been offered, and kicked, before the back-end listened. */
+	virtio_kick(dev, index);
+	return r;
+}
+
+static int tell_inflight(struct vhost *vhost, uint64_t size, uint64_t offset)
+{
+	uint8_t payload[24] = { 0 };
+	const struct vhost_user_msg msg = { .request = VHOST_USER_SET_INFLIGHT_FD,
+					    .payload = payload,
+					    .len = 20,
+					    .fds = &vhost->inflight_fd,
+					    .fd_count = 1 };
+
+	le64_store(payload, size);
+	le64_store(payload + 8, offset);
+	le16_store(payload + 16, (uint16_t)vhost->dev->queue_count);
+	le16_store(payload + 18, vhost->dev->queues[0].num_max);
+	return vhost_user_tell(&vhost->link, &msg, true);
+}
+
+/*
+ * A back-end that keeps notes of what is in flight in memory that outlives it gets that memory before
+ * the rings start. We only hold it: this front end does not reconnect.
+ */
+static int start_inflight(struct vhost *vhost)
+{
+	uint8_t payload[20] = { 0 };
+	uint8_t reply[20];
+	const struct vhost_user_msg ask = { .request = VHOST_USER_GET_INFLIGHT_FD,
+					    .payload = payload,
+					    .len = sizeof(payload) };
+	uint64_t size, offset;
+	int r;
+
+	if (!(vhost->protocol & VHOST_USER_P_INFLIGHT_SHMFD))
+		return 0;
+	if (vhost->inflight_fd >= 0)
+		close(vhost->inflight_fd);
+	vhost->inflight_fd = -1;
+	le16_store(payload + 16, (uint16_t)vhost->dev->queue_count);
+	le16_store(payload + 18, vhost->dev->queues[0].num_max);
+	r = vhost_user_ask(&vhost->link, &ask, reply, sizeof(reply), &vhost->inflight_fd);
+	if (r < 0)
+		return r;
+	size = le64_load(reply);
+	offset = le64_load(reply + 8);
+	if (!range_fits(offset, size, INFLIGHT_MAX)) {
+		vhost->link.why = "it wants too much memory for its notes";
+		return -EPROTO;
+	}
+	return size ? tell_inflight(vhost, size, offset) : 0;
+}
+
+static int start(struct vhost *vhost)
+{
+	struct virtio_dev *dev = vhost->dev;
+	/* Bits that we answer for ourselves (a MAC address) are not the back-end's to know. */
+	uint64_t features = (dev->driver_features & vhost->features) |
+			    (vhost->features & VHOST_USER_F_PROTOCOL_FEATURES);
+	int r = vhost_user_tell_u64(&vhost->link, VHOST_USER_SET_FEATURES, features);
+
+	if (!r)
+		r = start_inflight(vhost);
+	for (unsigned i = 0; !r && i < dev->queue_count; i++) {
+		if (dev->queues[i].ready)
+			r = start_queue(vhost, i);
+	}
+	return r;
+}
+
+static void vhost_ready(struct virtio_dev *dev)
+{
+	struct vhost *vhost = dev->priv;
+
+	if (vhost->gone) {
+		virtio_dev_failed(dev);
+		return;
+	}
+	for (unsigned i = 0; i < dev->queue_count; i++) {
+		if (dev->queues[i].ready && !ring_in_one_region(&dev->queues[i])) {
+			virtio_dev_broken(dev, "a ring that lies in two regions of memory");
+			return;
+		}
+	}
+	if (start(vhost) < 0)
+		gone(vhost);
+}
+
+/* On return the back-end has let go of the ring, as far as one can ask it to. */
+static void vhost_queue_stop(struct virtio_dev *dev, unsigned index)
+{
+	struct vhost *vhost = dev->priv;
+	uint8_t payload[8] = { 0 };
+	uint8_t reply[8];
+	const struct vhost_user_msg ask = { .request = VHOST_USER_GET_VRING_BASE,
+					    .payload = payload,
+					    .len = sizeof(payload) };
+
+	if (!vhost->started[index])
+		return;
+	vhost->started[index] = false;
+	if (vhost->gone)
+		return;
+	le32_store(payload, index);
+	if (vhost_user_ask(&vhost->link, &ask, reply, sizeof(reply), NULL) < 0) {
+		gone(vhost);
+	} else if (le32_load(reply) != index) {
+		vhost->link.why = "it stops another queue than it was told to";
+		gone(vhost);
+	}
+}
+
+static void vhost_reset(struct virtio_dev *dev)
+{
+	for (unsigned i = 0; i < dev->queue_count; i++)
+		vhost_queue_stop(dev, i);
+}
+
+/* Config space. */
+
+static void vhost_config_read(struct virtio_dev *dev, size_t offset, void *data, size_t len)
+{
+	const struct vhost *vhost = dev->priv;
+
+	memcpy(data, vhost->config + offset, len);
+}
+
+/* One thing in all of config space is a driver's to write: a disk's cache mode (5.2.5.2). */
+static void vhost_config_write(struct virtio_dev *dev, size_t offset, const void *data, size_t len)
+{
+	struct vhost *vhost = dev->priv;
+	uint8_t payload[13] = { 0 };
+	const struct vhost_user_msg msg = { .request = VHOST_USER_SET_CONFIG,
+					    .payload = payload,
+					    .len = sizeof(payload) };
+
+	if (vhost->gone || offset != VHOST_BLK_CONFIG_WCE || len != 1 ||
+	    !(dev->driver_features & dev->features & VHOST_BLK_F_CONFIG_WCE) ||
+	    vhost->kind != VHOST_USER_BLK)
+		return;
+	vhost->config[offset] = *(const uint8_t *)data & 1;
+	le32_store(payload, VHOST_BLK_CONFIG_WCE);
+	le32_store(payload + 4, 1);
+	payload[12] = vhost->config[offset];
+	if (vhost_user_tell(&vhost->link, &msg, true) < 0)
+		gone(vhost);
+}
+
+/* Life. */
+
+static void close_calls(struct vhost *vhost, struct loop *loop)
+{
+	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
+		if (vhost->call[i].fd < 0)
+			continue;
+		(void)loop_del(loop, vhost->call[i].fd);
+		close(vhost->call[i].fd);
+		vhost->call[i].fd = -1;
+	}
+}
+
+static void vhost_free(struct vhost *vhost, struct loop *loop)
+{
+	if (vhost->link.fd >= 0)
+		(void)loop_del(loop, vhost->link.fd);
+	vhost_user_link_close(&vhost->link);
+	close_calls(vhost, loop);
+	if (vhost->inflight_fd >= 0)
+		close(vhost->inflight_fd);
+	free(vhost);
+}
+
+static void vhost_destroy(struct virtio_dev *dev)
+{
+	vhost_free(dev->priv, dev->loop);
+}
+
+#define VHOST_TYPE(name_, id_)                                                                  \
+	{                                                                                       \
+		.name = (name_), .id = (id_), .remote = true, .config_read = vhost_config_read, \
+		.config_write = vhost_config_write, .ready = vhost_ready, .reset = vhost_reset, \
+		.queue_stop = vhost_queue_stop, .destroy = vhost_destroy,                       \
+	}
+
+static const struct virtio_type vhost_types[] = {
+	[VHOST_USER_FS] = VHOST_TYPE("fs", 26),
+	[VHOST_USER_BLK] = VHOST_TYPE("blk", 2),
+	[VHOST_USER_NET] = VHOST_TYPE("net", 1),
+};
+
+/* Creation. */
+
+static int open_calls(struct vhost *vhost, struct loop *loop, unsigned count)
+{
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < count; i++) {
+		vhost->call[i].vhost = vhost;
+		vhost->call[i].fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (vhost->call[i].fd < 0)
+			return -errno;
+		r = loop_add_eventfd(loop, vhost->call[i].fd, on_call, &vhost->call[i]);
+	}
+	return r;
+}
+
+static int make_device(struct vhost *vhost, struct virtio_dev *dev, unsigned index,
+		       struct guest_mem *mem, struct loop *loop, unsigned queues)
+{
+	/* Large requests to a file system need long chains, and indirect tables are not a must. */
+	static const uint16_t queue_sizes[] = {
+		[VHOST_USER_FS] = 1024, [VHOST_USER_BLK] = 256, [VHOST_USER_NET] = 256
+	};
+	const struct virtio_type *type = &vhost_types[vhost->kind];
+	char name[32];
+	int r;
+
+	(void)snprintf(name, sizeof(name), "%s%u", type->name, index);
+	r = virtio_dev_init(dev, type, name, mem, loop, queues, queue_sizes[vhost->kind], 0,
+			    vhost->config_size);
+	if (r < 0) {
+		vhost_free(vhost, loop);
+		return r;
+	}
+	dev->features = vhost_offered_features(vhost);
+	dev->priv = vhost;
+	vhost->dev = dev;
+	r = open_calls(vhost, loop, queues);
+	if (!r)
+		r = loop_add(loop, vhost->link.fd, EPOLLIN, on_link, vhost);
+	if (r < 0)
+		virtio_dev_fini(dev); /* frees vhost too */
+	return r;
+}
+
+static struct vhost *vhost_new(const struct vhost_user_config *config)
+{
+	struct vhost *vhost = calloc(1, sizeof(*vhost));
+
+	if (!vhost)
+		return NULL;
+	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
+		vhost->call[i].fd = -1;
+	vhost->inflight_fd = -1;
+	vhost->kind = config->kind;
+	vhost->peer = config->peer;
+	vhost->gone_fn = config->gone;
+	vhost->gone_opaque = config->opaque;
+	return vhost;
+}
+
+int virtio_vhost_user_create(const struct vhost_user_config *config, unsigned index,
+			     struct guest_mem *mem, struct loop *loop, struct virtio_dev **out)
+{
+	struct virtio_dev *dev = calloc(1, sizeof(*dev));
+	struct vhost *vhost = vhost_new(config);
+	unsigned queues = 0;
+	int r = -ENOMEM;
+
+	if (!dev || !vhost) {
+		close(config->fd);
+		free(vhost);
+		free(dev);
+		diag_error("back-end %s: %s", config->peer, strerror(ENOMEM));
+		return r;
+	}
+	r = vhost_user_link_init(&vhost->link, config->fd);
+	if (!r)
+		r = vhost_shake_hands(vhost, config, mem, &queues);
+	if (r < 0) {
+		diag_error("virtio-%s%u: its back-end %s cannot be used: %s",
+			   vhost_types[config->kind].name, index, config->peer,
+			   vhost->link.why ? vhost->link.why : strerror(-r));
+		vhost_free(vhost, loop);
+		free(dev);
+		return r;
+	}
+	r = make_device(vhost, dev, index, mem, loop, queues);
+	if (r < 0) {
+		diag_error("back-end %s: the host refuses what the device needs: %s", config->peer,
+			   strerror(-r));
+		free(dev);
+		return r;
+	}
+	*out = dev;
+	return 0;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * --share: a directory served by the virtiofsd that the distribution ships, in its own sandbox.
+ *
+ * Two programs have that name: the C one of QEMU before 8.0 (Debian 12: /usr/lib/qemu/virtiofsd) and
+ * its successor in Rust (/usr/libexec/virtiofsd). The words used here are understood by both. Both
+ * pivot into the shared directory, in mount, pid and network namespaces and behind a seccomp list,
+ * so that no symbolic link leads out of it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/diag.h"
+#include "vm/machine.h"
+
+static const char *find_virtiofsd(void)
+{
+	static const char *const places[] = {
+		"/usr/libexec/virtiofsd",
+		"/usr/lib/qemu/virtiofsd",
+		"/usr/lib/virtiofsd",
+		"/usr/local/libexec/virtiofsd",
+		"/usr/libexec/qemu-kvm/virtiofsd",
+		NULL,
+	};
+	const char *named = getenv("HVRUN_VIRTIOFSD");
+
+	if (!named)
+		return daemon_find(places);
+	if (*named == '/' && access(named, X_OK) == 0)
+		return named;
+	diag_error("HVRUN_VIRTIOFSD=%s: this is not the absolute name of a program", named);
+	return NULL;
+}
+
+/* "source=" and @dir, with what parts words for the C program put behind a backslash. -ENAMETOOLONG. */
+static int source_word(const char *dir, char *word, size_t size)
+{
+	size_t used = strlen("source=");
+
+	memcpy(word, "source=", used);
+	for (; *dir; dir++) {
+		bool special = *dir == ',' || *dir == '\\';
+
+		if (used + 3 > size)
+			return -ENAMETOOLONG;
+		if (special)
+			word[used++] = '\\';
+		word[used++] = *dir;
+	}
+	word[used] = '\0';
+	return 0;
+}
+
+static int start(struct daemon *daemon, const char *program, const char *dir, bool readonly,
+		 int listener)
+{
+	const struct daemon_jail jail = { .mounts = true, .readonly = readonly ? dir : NULL };
+	char source[PATH_MAX + 64];
+	const char *const argv[] = {
+		program,
+		"--fd=3",
+		"-o",
+		source,
+		"-o",
+		"sandbox=namespace",
+		"-o",
+		"xattr",
+		"-o",
+		"cache=auto",
+		"--rlimit-nofile=0",
+		NULL,
+	};
+	int r = source_word(dir, source, sizeof(source));
+
+	if (r < 0) {
+		diag_error("share %s: its name is too long", dir);
+		return r;
+	}
+	return daemon_start(daemon, &(struct daemon_start){ "virtiofsd", argv, listener, &jail });
+}
+
+static int named_directory(const char *path, char **real)
+{
+	struct stat st;
+
+	*real = realpath(path, NULL);
+	if (!*real || stat(*real, &st) < 0) {
+		diag_error("share %s: cannot open: %s", path, strerror(errno));
+		free(*real);
+		return VM_STATUS_NO_INPUT;
+	}
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	diag_error("share %s: this is no directory", path);
+	free(*real);
+	return VM_STATUS_BAD_IMAGE;
+}
+
+int vm_start_share(struct vm *vm, const struct vm_share_config *share)
+{
+	const char *program;
+	struct vm_backend *backend;
+	char *dir;
+	int listener;
+	int status = named_directory(share->path, &dir);
+	int r;
+
+	if (status)
+		return status;
+	program = find_virtiofsd();
+	if (!program) {
+		if (!getenv("HVRUN_VIRTIOFSD"))
+			diag_error("share %s: virtiofsd is not installed; Debian has it in package "
+				   "virtiofsd (Debian 12: qemu-system-common)",
+				   share->path);
+		free(dir);
+		return VM_STATUS_SYSTEM;
+	}
+	backend = vm_add_backend(vm, VHOST_USER_FS, "virtiofsd");
+	backend->tag = share->tag;
+	r = daemon_socket(&listener, &backend->fd);
+	if (r < 0) {
+		diag_error("share %s: cannot make a socket: %s", share->path, strerror(-r));
+	} else {
+		r = start(&backend->daemon, program, dir, share->readonly, listener);
+		close(listener);
+	}
+	free(dir);
+	return r < 0 ? VM_STATUS_SYSTEM : 0;
+}
