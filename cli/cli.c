@@ -15,6 +15,7 @@
 #include "cli/doctor.h"
 #include "cli/doctor_sandbox.h"
 #include "cli/options.h"
+#include "cli/report.h"
 #include "cli/sign.h"
 #include "cli/terminal.h"
 #include "vm/config.h"
@@ -127,10 +128,12 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 		return doctor(argc - 2, argv + 2);
 	if (strcmp(argv[1], "sign") == 0)
 		return sign_main(argc - 2, argv + 2);
+	if (strcmp(argv[1], "report") == 0)
+		return report_main(argc - 2, argv + 2);
 	if (strcmp(argv[1], "verify") == 0)
 		return verify_main(argc - 2, argv + 2);
 	diag_error(
-		"unknown command \"%s\"; there are run, sign, verify and doctor, and a kernel is booted with "
+		"unknown command \"%s\"; there are run, sign, verify, report and doctor, and a kernel is booted with "
 		"hvrun -k FILE",
 		argv[1]);
 	return VM_STATUS_USAGE;

@@ -31,6 +31,10 @@ static const char *feature_option(unsigned feature)
 		return "--net tap";
 	case SANDBOX_BACKEND:
 		return "--share or --vhost-user";
+	case SANDBOX_REPORT:
+		return "--report";
+	case SANDBOX_CONTROL:
+		return "--control";
 	}
 	return "?";
 }

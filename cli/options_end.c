@@ -69,6 +69,11 @@ int apply_reboot(struct parser *parser, char *value)
 	return 0;
 }
 
+int apply_report(struct parser *parser, char *value)
+{
+	return parse_file(parser, &options_config(parser)->report, value);
+}
+
 int apply_symbols(struct parser *parser, char *value)
 {
 	return parse_file(parser, &options_config(parser)->symbols, value);

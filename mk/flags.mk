@@ -55,7 +55,7 @@ endif
 LDLIBS_x86   :=
 LDLIBS_arm64 := -lfdt
 LDLIBS_riscv := -lfdt
-LDLIBS       := -lz -lzstd -lsodium $(LDLIBS_$(ARCH))
+LDLIBS       := -lz -lzstd -lsodium -ljansson $(LDLIBS_$(ARCH))
 
 # Instrumented code makes gcc see sizes that cannot be; the other builds judge these.
 QUIETER := -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow

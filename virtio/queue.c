@@ -102,7 +102,10 @@ void vq_init(struct virtqueue *vq, struct guest_mem *mem, uint16_t num_max)
 
 void vq_reset(struct virtqueue *vq)
 {
+	struct vq_counters counters = vq->counters;
+
 	vq_init(vq, vq->mem, vq->num_max);
+	vq->counters = counters;
 }
 
 static bool all_ram(const struct virtqueue *vq, gpa_t start, uint64_t len)
@@ -336,6 +339,9 @@ int vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	set_taken(vq, head, true);
 	vq->last_head = head;
 	vq->can_unpop = true;
+	vq->counters.chains++;
+	vq->counters.bytes_out += chain->out_len;
+	vq->last_out = chain->out_len;
 	return 1;
 }
 
@@ -346,6 +352,8 @@ void vq_unpop(struct virtqueue *vq)
 	vq->can_unpop = false;
 	vq->next_avail--;
 	set_taken(vq, vq->last_head, false);
+	vq->counters.chains--;
+	vq->counters.bytes_out -= vq->last_out;
 }
 
 /* Writes the next entry of the used ring; it is not to be seen before the index says so. */
@@ -362,6 +370,7 @@ static bool fill_used(struct virtqueue *vq, const struct vq_used *used)
 		return false;
 	}
 	set_taken(vq, used->head, false);
+	vq->counters.bytes_in += used->written;
 	vq->next_used++;
 	if (vq->next_used == vq->signalled)
 		vq->signalled_valid = false;

@@ -24,6 +24,13 @@ enum {
 	VQ_MAX_SEGS = 256,  /* host segments in one chain; a longer chain breaks the queue */
 };
 
+/* What passed through a queue since it was made; resets do not clear it. For reports. */
+struct vq_counters {
+	uint64_t chains;    /* taken */
+	uint64_t bytes_out; /* of their readable parts */
+	uint64_t bytes_in;  /* written by the device, as it said */
+};
+
 struct virtqueue {
 	struct guest_mem *mem;
 	uint16_t num_max; /* what the device offers; a power of two, constant */
@@ -49,6 +56,8 @@ struct virtqueue {
 	uint16_t last_head;
 	uint64_t taken[VQ_MAX_SIZE / 64]; /* one bit for each head in flight */
 	const char *why;		  /* why it broke, in words; NULL if it did not */
+	struct vq_counters counters;
+	uint64_t last_out; /* out_len of what vq_pop returned just now */
 };
 
 /* One descriptor chain: first what the driver wrote for us, then what we may fill. */

@@ -151,6 +151,7 @@ struct vm_config {
 	const char *until;   /* patterns that match_judge took; NULL: none */
 	const char *fail_on;
 	bool reboot;	     /* a guest that resets starts again */
+	const char *report;  /* a file for JSON, NULL: none */
 	const char *symbols; /* a System.map or vmlinux, NULL: none */
 
 	/* The debugger's socket: at gdb_path, or at numeric gdb_address and gdb_port. */

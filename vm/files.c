@@ -22,6 +22,8 @@ void vm_name_nothing(struct vm *vm)
 	vm->initrd.fd = -1;
 	vm->log_fd = -1;
 	vm->tree_fd = -1;
+	vm->report.fd = -1;
+	vm->symbols.fd = -1;
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm->disks[i].fd = vm->disk_trees[i].fd = -1;
 	for (size_t i = 0; i < VM_MAX_PORTS; i++)
@@ -188,8 +190,10 @@ static int open_ports(struct vm *vm)
 
 int vm_open_files(struct vm *vm)
 {
-	int status = vm_open_inputs(vm);
+	int status = vm_report_open(vm);
 
+	if (!status)
+		status = vm_open_inputs(vm);
 	if (!status)
 		status = open_ports(vm);
 	if (!status)
@@ -239,6 +243,7 @@ void vm_close_files(struct vm *vm)
 	close_fd(&vm->kernel.fd);
 	close_fd(&vm->initrd.fd);
 	close_fd(&vm->symbols.fd);
+	close_fd(&vm->report.fd);
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disks); i++)
 		close_fd(&vm->disks[i].fd);
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disk_trees); i++)

@@ -23,8 +23,8 @@
 #include "vm/config.h"
 #include "vm/console.h"
 #include "vm/net.h"
-#include "vm/panic.h"
 #include "vm/port.h"
+#include "vm/report.h"
 #include "vm/sandbox.h"
 #include "vm/watch.h"
 
@@ -97,6 +97,7 @@ struct vm {
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;
 	struct vm_file symbols;
+	struct vm_report report;
 
 	struct sandbox sandbox;
 	struct kvm kvm;
@@ -208,6 +209,15 @@ void vm_mark(struct vm *vm, enum vm_moment moment, const char *what);
  * vm->words too, with what helps to understand a bad end. The exit status.
  */
 int vm_say_end(struct vm *vm);
+
+/*
+ * vm/report.c: opens --report's file, before all others, since it is written also when those cannot be
+ * opened; 0 or an exit status, said. Adds what the machine counted before it is torn down. Writes
+ * the file, if one was named: the run is over with @status.
+ */
+int vm_report_open(struct vm *vm);
+void vm_report_collect(struct vm *vm);
+void vm_report_write(struct vm *vm, int status);
 
 /* How the run ended, what the console told considered. */
 enum vm_end vm_how_it_ended(const struct vm *vm);

@@ -33,6 +33,8 @@ unsigned sandbox_features(const struct vm_config *config)
 	for (size_t i = 0; i < config->net_count; i++)
 		features |= config->nets[i].kind == VM_NET_TAP ? SANDBOX_TAP : 0U;
 
+	if (config->report)
+		features |= SANDBOX_REPORT;
 	if (config->gdb)
 		features |= SANDBOX_GDB;
 	if (vm_has_backends(config))

@@ -102,6 +102,8 @@ static const struct sandbox_row rows[] = {
 	{ CALL(close), .in = MAIN, .why = "the end" },
 	{ CALL(getrandom), .in = MAIN, .why = "virtio-rng" },
 
+	{ CALL(getrusage), .features = SANDBOX_REPORT, .in = MAIN, .why = "memory at its peak" },
+
 	/* the loop */
 	{ CALL(epoll_pwait), .in = MAIN, .why = "the loop" },
 	{ CALL(epoll_wait), .in = MAIN, .why = "the loop" },

@@ -35,6 +35,8 @@ enum sandbox_feature {
 	SANDBOX_GDB = 1 << 3,	   /* --gdb */
 	SANDBOX_TAP = 1 << 4,	   /* --net tap=NAME */
 	SANDBOX_BACKEND = 1 << 5,  /* devices that other processes serve: --share and the like */
+	SANDBOX_REPORT = 1 << 6,   /* --report */
+	SANDBOX_CONTROL = 1 << 7,  /* --control */
 };
 
 /* What an argument is compared with. */

@@ -269,6 +269,7 @@ static void prepare_next_boot(struct vm *vm)
 {
 	if (vm->config->verbosity >= 0)
 		diag_note("guest reset; it starts again");
+	vm_report_collect(vm);
 	unbuild(vm);
 	vcpu_gate_destroy(&vm->gate);
 	vcpu_gate_init(&vm->gate, gate_emptied, vm);
@@ -307,7 +308,6 @@ int vm_run(const struct vm_config *config)
 		.config = config,
 		.signal_fd = -1,
 		.share_fd = -1,
-		.symbols.fd = -1,
 		.kvm = { .sys_fd = -1, .vm_fd = -1 },
 	};
 	struct vcpu *vcpus = calloc(config->cpus, sizeof(*vcpus));
@@ -321,6 +321,8 @@ int vm_run(const struct vm_config *config)
 
 	int status = vcpus ? climb_the_stair(&vm) : system_refused("vcpus", -ENOMEM);
 
+	vm_report_collect(&vm);
+	vm_report_write(&vm, status);
 	tear_down(&vm);
 	vcpu_gate_destroy(&vm.gate);
 	watch_release(&vm.watch);
