@@ -124,8 +124,12 @@ int arch_virtio_slot(unsigned index, struct arch_slot *slot);
  */
 extern const bool arch_register_memory;
 
-/* The word of a kernel's command line that makes the board's serial port its console. */
-extern const char arch_serial_console[];
+/* Words for the command line of a kernel on this board. */
+struct arch_words {
+	const char *serial_console; /* makes the board's serial port its console */
+	const char *always;	    /* or "" */
+};
+extern const struct arch_words arch_words;
 
 /*
  * Where a kernel file of @size bytes that begins with @head should lie in @mem so that the kernel in it

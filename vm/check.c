@@ -89,7 +89,7 @@ static void say_all(const struct vm *vm, struct words *w)
 		say_image(w, "initrd: ", &vm->initrd);
 	if (config->manifest)
 		cmdline = boot->list.cmdline;
-	else if (vm_cmdline(config, arch_serial_console, line, sizeof(line)) < 0)
+	else if (vm_cmdline(config, &arch_words, line, sizeof(line)) < 0)
 		cmdline = "";
 	say(w, "command line: ");
 	say_safely(w, cmdline);

@@ -23,25 +23,27 @@ static bool add(char *line, size_t size, const char *words)
 	return true;
 }
 
-static bool add_own(const struct vm_config *config, const char *serial, char *line, size_t size)
+static bool add_own(const struct vm_config *config, const struct arch_words *words, char *line,
+		    size_t size)
 {
 	bool ok = true;
 
 	if (config->console == VM_CONSOLE_VIRTIO)
 		ok = add(line, size, "console=hvc0");
 	else if (config->console == VM_CONSOLE_SERIAL)
-		ok = add(line, size, serial);
-	ok = ok && add(line, size, "panic=-1");
+		ok = add(line, size, words->serial_console);
+	ok = ok && add(line, size, words->always) && add(line, size, "panic=-1");
 	if (config->disk_count && !config->initrd)
 		ok = ok && add(line, size,
 			       config->disks[0].readonly ? "root=/dev/vda ro" : "root=/dev/vda rw");
 	return ok;
 }
 
-int vm_cmdline(const struct vm_config *config, const char *serial, char *line, size_t size)
+int vm_cmdline(const struct vm_config *config, const struct arch_words *words, char *line,
+	       size_t size)
 {
 	line[0] = '\0';
-	if (!config->append_only && !add_own(config, serial, line, size))
+	if (!config->append_only && !add_own(config, words, line, size))
 		return -ENOSPC;
 	return add(line, size, config->append) ? 0 : -ENOSPC;
 }

@@ -189,7 +189,7 @@ int vm_load(struct vm *vm)
 		images.initrd = vm->signed_boot->initrd.data;
 	if (vm->signed_boot && vm->config->manifest) {
 		images.cmdline = vm->signed_boot->list.cmdline;
-	} else if (vm_cmdline(vm->config, arch_serial_console, cmdline, sizeof(cmdline)) < 0) {
+	} else if (vm_cmdline(vm->config, &arch_words, cmdline, sizeof(cmdline)) < 0) {
 		diag_error("command line: longer than %zu bytes", sizeof(cmdline) - 1);
 		return VM_STATUS_USAGE;
 	}

@@ -270,7 +270,7 @@ static int begin_list(struct signer *s)
 
 	if (!s->config->manifest)
 		return 0;
-	if (vm_cmdline(boot, arch_serial_console, list->cmdline, sizeof(list->cmdline)) < 0 ||
+	if (vm_cmdline(boot, &arch_words, list->cmdline, sizeof(list->cmdline)) < 0 ||
 	    !find_folder(s->config->manifest, folder.path)) {
 		diag_error("manifest %s: its folder or the command line is too long or not there",
 			   s->config->manifest);

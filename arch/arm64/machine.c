@@ -27,7 +27,7 @@ enum {
 const char arch_name[] = "arm64";
 const bool arch_has_tree = true;
 const bool arch_register_memory = false; /* but with FEAT_S2FWB, which KVM does not tell */
-const char arch_serial_console[] = "console=ttyS0";
+const struct arch_words arch_words = { .serial_console = "console=ttyS0", .always = "" };
 
 const struct kvm_need arch_kvm_needs[] = {
 	{ KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG", "registers one by one", true },

@@ -27,7 +27,7 @@ enum { ELF_MACHINE_RISCV = 243 };
 const char arch_name[] = "riscv64";
 const bool arch_has_tree = true;
 const bool arch_register_memory = false; /* a guest with Svpbmt maps devices uncached */
-const char arch_serial_console[] = "console=ttyS0";
+const struct arch_words arch_words = { .serial_console = "console=ttyS0", .always = "" };
 
 const struct kvm_need arch_kvm_needs[] = {
 	{ KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG", "registers one by one", true },

@@ -13,6 +13,8 @@
 
 #include "vm/cmdline.h"
 
+static const struct arch_words words = { .serial_console = "console=ttyS0", .always = "board" };
+
 /* A configuration in which nothing was asked for; freed by the caller. */
 static struct vm_config *plain(const char *append)
 {
@@ -27,7 +29,7 @@ static void expect_line(struct vm_config *config, const char *expected)
 {
 	char line[256];
 
-	assert_int_equal(vm_cmdline(config, "console=ttyS0", line, sizeof(line)), 0);
+	assert_int_equal(vm_cmdline(config, &words, line, sizeof(line)), 0);
 	assert_string_equal(line, expected);
 	free(config);
 }
@@ -35,8 +37,20 @@ static void expect_line(struct vm_config *config, const char *expected)
 static void test_serial_console(void **state)
 {
 	(void)state;
-	expect_line(plain(""), "console=ttyS0 panic=-1");
-	expect_line(plain("quiet x=1"), "console=ttyS0 panic=-1 quiet x=1");
+	expect_line(plain(""), "console=ttyS0 board panic=-1");
+	expect_line(plain("quiet x=1"), "console=ttyS0 board panic=-1 quiet x=1");
+}
+
+static void test_board_without_words(void **state)
+{
+	const struct arch_words none = { .serial_console = "console=ttyS0", .always = "" };
+	struct vm_config *config = plain("quiet");
+	char line[256];
+
+	(void)state;
+	assert_int_equal(vm_cmdline(config, &none, line, sizeof(line)), 0);
+	assert_string_equal(line, "console=ttyS0 panic=-1 quiet");
+	free(config);
 }
 
 static void test_other_consoles(void **state)
@@ -45,10 +59,10 @@ static void test_other_consoles(void **state)
 
 	(void)state;
 	config->console = VM_CONSOLE_VIRTIO;
-	expect_line(config, "console=hvc0 panic=-1 quiet");
+	expect_line(config, "console=hvc0 board panic=-1 quiet");
 	config = plain("quiet");
 	config->console = VM_CONSOLE_NONE;
-	expect_line(config, "panic=-1 quiet");
+	expect_line(config, "board panic=-1 quiet");
 }
 
 static void test_root_is_the_first_disk_without_initrd(void **state)
@@ -57,15 +71,15 @@ static void test_root_is_the_first_disk_without_initrd(void **state)
 
 	(void)state;
 	config->disk_count = 2;
-	expect_line(config, "console=ttyS0 panic=-1 root=/dev/vda rw");
+	expect_line(config, "console=ttyS0 board panic=-1 root=/dev/vda rw");
 	config = plain("");
 	config->disk_count = 1;
 	config->disks[0].readonly = true;
-	expect_line(config, "console=ttyS0 panic=-1 root=/dev/vda ro");
+	expect_line(config, "console=ttyS0 board panic=-1 root=/dev/vda ro");
 	config = plain("");
 	config->disk_count = 1;
 	config->initrd = "initrd";
-	expect_line(config, "console=ttyS0 panic=-1");
+	expect_line(config, "console=ttyS0 board panic=-1");
 }
 
 static void test_append_only(void **state)
@@ -84,13 +98,13 @@ static void test_append_only(void **state)
 /* The line fits to the byte or is refused: every size around the exact one. */
 static void test_never_cut(void **state)
 {
-	static const char whole[] = "console=ttyS0 panic=-1 abc";
+	static const char whole[] = "console=ttyS0 board panic=-1 abc";
 	struct vm_config *config = plain("abc");
 
 	(void)state;
 	for (size_t size = 1; size <= sizeof(whole) + 2; size++) {
 		char *line = malloc(size); /* exactly: ASan sees a byte too many */
-		int r = vm_cmdline(config, "console=ttyS0", line, size);
+		int r = vm_cmdline(config, &words, line, size);
 
 		assert_non_null(line);
 		if (size >= sizeof(whole)) {
@@ -108,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serial_console),
+		cmocka_unit_test(test_board_without_words),
 		cmocka_unit_test(test_other_consoles),
 		cmocka_unit_test(test_root_is_the_first_disk_without_initrd),
 		cmocka_unit_test(test_append_only),
