@@ -81,6 +81,14 @@ struct arch_place {
  */
 int arch_translate(const struct vcpu *vcpu, uint64_t address, struct arch_place *place);
 
+enum { ARCH_HINTS_MAX = 4 };
+
+/*
+ * Addresses that a Linux kernel's registers hold in its text and in its map of all memory, as far as
+ * this vCPU gives them away; for others they are just numbers. Returns how many.
+ */
+unsigned arch_kernel_hints(const struct vcpu *vcpu, uint64_t hints[ARCH_HINTS_MAX]);
+
 /* --- breakpoints --- */
 
 /* What the host's KVM offers. */

@@ -32,6 +32,11 @@ static int apply_log(struct parser *parser, char *value)
 	return parse_file(parser, &options_config(parser)->log, value);
 }
 
+static int apply_core(struct parser *parser, char *value)
+{
+	return parse_file(parser, &options_config(parser)->core, value);
+}
+
 static int apply_dump_dtb(struct parser *parser, char *value)
 {
 	return parse_file(parser, &options_config(parser)->tree, value);
@@ -293,6 +298,11 @@ static const struct option table[] = {
 	  .value = "FILE",
 	  .help = "boot exactly what this signed list says",
 	  .apply = apply_manifest },
+	{ .rare = true,
+	  .name = "core",
+	  .value = "FILE",
+	  .help = "if the guest panics: its memory and registers, for gdb",
+	  .apply = apply_core },
 	{ .rare = true,
 	  .name = "gdb",
 	  .value = "WHERE",

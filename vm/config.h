@@ -154,6 +154,8 @@ struct vm_config {
 	const char *report;  /* a file for JSON, NULL: none */
 	const char *symbols; /* a System.map or vmlinux, NULL: none */
 
+	const char *core; /* where the guest's memory goes when it panics, NULL: nowhere */
+
 	/* The debugger's socket: at gdb_path, or at numeric gdb_address and gdb_port. */
 	bool gdb;
 	bool gdb_nowait;      /* the guest does not wait for the debugger */

@@ -21,6 +21,7 @@ void vm_name_nothing(struct vm *vm)
 	vm->kernel.fd = -1;
 	vm->initrd.fd = -1;
 	vm->log_fd = -1;
+	vm->core_fd = -1;
 	vm->tree_fd = -1;
 	vm->report.fd = -1;
 	vm->symbols.fd = -1;
@@ -199,6 +200,8 @@ int vm_open_files(struct vm *vm)
 	if (!status)
 		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
 	if (!status)
+		status = open_output(vm, "core", vm->config->core, &vm->core_fd);
+	if (!status)
 		status = open_output(vm, "device tree", vm->config->tree, &vm->tree_fd);
 	if (!status && vm->config->symbols)
 		status = vm_open_image("symbols", vm->config->symbols, &vm->symbols);
@@ -257,5 +260,6 @@ void vm_close_files(struct vm *vm)
 		vm->nets[i].backend = NULL;
 	}
 	close_fd(&vm->log_fd);
+	close_fd(&vm->core_fd);
 	close_fd(&vm->tree_fd);
 }

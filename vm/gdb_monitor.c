@@ -7,6 +7,7 @@
 
 #include "arch/arch.h"
 #include "base/checked.h"
+#include "vm/core.h"
 #include "vm/gdb_stub.h"
 
 __attribute__((format(printf, 2, 3))) static void say(struct vm_gdb *gdb, const char *fmt, ...)
@@ -88,6 +89,14 @@ static void reset(struct vm_gdb *gdb)
 	vm_end(gdb->vm, VM_END_RESET, 0);
 }
 
+static void save_core(struct vm_gdb *gdb)
+{
+	char words[200];
+
+	vm_core_save_named(gdb->vm, words, sizeof(words));
+	say(gdb, "%s\n", words);
+}
+
 static void help(struct vm_gdb *gdb);
 
 static const struct {
@@ -100,6 +109,7 @@ static const struct {
 	{ "info devices", info_devices, "the machine's devices and where they are" },
 	{ "dtb", dtb, "where the device tree lies" },
 	{ "reset", reset, "resets the machine, which ends the run" },
+	{ "save core", save_core, "writes a core to the file that --core named" },
 };
 
 static void help(struct vm_gdb *gdb)

@@ -63,6 +63,7 @@ enum vm_moment {
 };
 
 struct signed_boot;
+struct vm_core;
 struct vm_gdb;
 
 /* A file that was opened before the door was locked; nothing of it is read yet. */
@@ -94,6 +95,7 @@ struct vm {
 	unsigned backend_count;
 	int share_fd; /* the file of guest memory that they are handed, -1: none */
 	int log_fd;
+	int core_fd; /* of --core, -1: none */
 	int tree_fd; /* for a copy of the device tree, -1: none */
 	int signal_fd;
 	struct vm_file symbols;
@@ -114,8 +116,9 @@ struct vm {
 
 	struct vcpu_env vcpu_env;
 	struct vcpu_gate gate;
-	struct vm_gdb *gdb; /* vm/gdb.h; NULL: no debugger is asked for */
-	struct vcpu *vcpus; /* config->cpus of them, or NULL */
+	struct vm_core *core; /* vm/core.h; NULL: nobody may ask for one */
+	struct vm_gdb *gdb;   /* vm/gdb.h; NULL: no debugger is asked for */
+	struct vcpu *vcpus;   /* config->cpus of them, or NULL */
 
 	/* enum vm_end in the low byte, status above: set once by whoever ends the run. */
 	atomic_uint end;

@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "virtio/devices.h"
+#include "vm/core.h"
 #include "vm/gdb.h"
 #include "vm/machine.h"
 
@@ -223,6 +224,8 @@ static int run_here(struct vm *vm)
 	if (!r)
 		r = vm_gdb_start(vm);
 	if (!r)
+		r = vm_core_prepare(vm);
+	if (!r)
 		r = start_vcpus(vm);
 	if (!r)
 		r = sandbox_enter(&vm->sandbox, SANDBOX_LOOP, -1);
@@ -231,6 +234,7 @@ static int run_here(struct vm *vm)
 	vm_gdb_end(vm);
 	stop_vcpus(vm);
 	end_console(vm);
+	vm_core_at_end(vm);
 	loop_release(vm->loop);
 	if (!r && vm->config->verbosity > 0)
 		say_exits(vm);

@@ -35,6 +35,8 @@ unsigned sandbox_features(const struct vm_config *config)
 
 	if (config->report)
 		features |= SANDBOX_REPORT;
+	if (config->core)
+		features |= SANDBOX_CORE;
 	if (config->gdb)
 		features |= SANDBOX_GDB;
 	if (vm_has_backends(config))

@@ -173,6 +173,11 @@ static const struct sandbox_row rows[] = {
 	{ CALL(accept4), .features = SANDBOX_ACCEPT | SANDBOX_GDB, .in = LOOP,
 	  .why = "clients of a port's socket, a debugger" },
 
+	/* --core: files that were opened before the door, or came through a socket */
+	{ CALL(pwrite64), .features = SANDBOX_CORE, .in = HELPER, .why = "a core is written" },
+	{ CALL(fallocate), .features = SANDBOX_CORE, .in = HELPER,
+	  .why = "a core begins as one hole" },
+
 	/* --gdb */
 	{ REQUEST(KVM_SET_GUEST_DEBUG), .features = SANDBOX_GDB, .in = LOOP,
 	  .why = "breakpoints and single steps" },

@@ -37,6 +37,7 @@ enum sandbox_feature {
 	SANDBOX_BACKEND = 1 << 5,  /* devices that other processes serve: --share and the like */
 	SANDBOX_REPORT = 1 << 6,   /* --report */
 	SANDBOX_CONTROL = 1 << 7,  /* --control */
+	SANDBOX_CORE = 1 << 8,	   /* --core */
 };
 
 /* What an argument is compared with. */

@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/pvpanic.h"
+#include "vm/core.h"
 #include "vm/gdb.h"
 #include "vm/machine.h"
 #include "vm/signed.h"
@@ -211,6 +212,7 @@ static void unbuild(struct vm *vm)
 {
 	if (vm->loop)
 		vm_console_stop(&vm->console);
+	vm_core_finish(vm);
 	vm_gdb_unbuild(vm);
 	vm_destroy_devices(vm);
 	vm_close_backends(vm); /* there is no next boot with one (cli/) */

@@ -289,3 +289,12 @@ int arch_translate(const struct vcpu *vcpu, uint64_t address, struct arch_place 
 		return -EFAULT;
 	return arm64_walk(vcpu->env->mem, &p, address, place);
 }
+
+/* Exception vectors are text; in the kernel SP_EL0 is the current task, in the map of all memory. */
+unsigned arch_kernel_hints(const struct vcpu *vcpu, uint64_t hints[ARCH_HINTS_MAX])
+{
+	if (arm64_get_reg(vcpu, ARM64_REG_VBAR_EL1, &hints[0]) < 0 ||
+	    arm64_get_reg(vcpu, ARM64_REG_SP_EL0, &hints[1]) < 0)
+		return 0;
+	return 2;
+}

@@ -226,3 +226,16 @@ int arch_translate(const struct vcpu *vcpu, uint64_t address, struct arch_place 
 		return -EFAULT;
 	return riscv_walk(vcpu->env->mem, satp, address, place);
 }
+
+/*
+ * The trap vector is text; the current task, in the map of all memory, is tp in the kernel, and in
+ * sscratch while a program runs.
+ */
+unsigned arch_kernel_hints(const struct vcpu *vcpu, uint64_t hints[ARCH_HINTS_MAX])
+{
+	if (riscv_get_reg(vcpu, riscv_reg(RISCV_KIND_CSR, RISCV_CSR_STVEC), &hints[0]) < 0 ||
+	    riscv_get_reg(vcpu, riscv_reg(RISCV_KIND_CORE, 4), &hints[1]) < 0 ||
+	    riscv_get_reg(vcpu, riscv_reg(RISCV_KIND_CSR, RISCV_CSR_SSCRATCH), &hints[2]) < 0)
+		return 0;
+	return 3;
+}

@@ -330,3 +330,28 @@ int arch_translate(const struct vcpu *vcpu, uint64_t address, struct arch_place 
 	return x86_walk(vcpu->env->mem, &(struct x86_paging){ s.cr0, s.cr3, s.cr4, s.efer },
 			address, place);
 }
+
+/* The handler that entry 0 of the interrupt table names: kernel text, where the table itself is not. */
+static uint64_t first_handler(const struct vcpu *vcpu, const struct kvm_sregs *s)
+{
+	uint8_t gate[16];
+	struct arch_place place;
+
+	if (arch_translate(vcpu, s->idt.base, &place) < 0 ||
+	    mem_read(vcpu->env->mem, place.at, gate, sizeof(gate)) < 0)
+		return 0;
+	return le16_load(gate) | (uint64_t)le16_load(gate + 6) << 16 |
+	       (uint64_t)le32_load(gate + 8) << 32;
+}
+
+/* Linux keeps each processor's own data, which GS points to, in its map of all memory. */
+unsigned arch_kernel_hints(const struct vcpu *vcpu, uint64_t hints[ARCH_HINTS_MAX])
+{
+	struct kvm_sregs s;
+
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0)
+		return 0;
+	hints[0] = first_handler(vcpu, &s);
+	hints[1] = s.gs.base;
+	return 2;
+}

@@ -75,7 +75,7 @@ for command in exec ctl backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
 for option in --vsock=3,path=s --balloon \
-	--core=c --control=c --restore=r; do
+	--control=c --restore=r; do
 	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
 done
 

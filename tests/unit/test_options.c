@@ -528,7 +528,10 @@ static void test_vhost_user(void **state)
 static void test_not_built_is_unknown(void **state)
 {
 	static const char *const words[] = {
-		"vsock=3", "balloon", "core=c", "control=s", "restore=d",
+		"vsock=3",
+		"balloon",
+		"control=s",
+		"restore=d",
 	};
 	char line[64];
 
