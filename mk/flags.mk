@@ -55,6 +55,9 @@ endif
 LDLIBS_x86   :=
 LDLIBS_arm64 := -lfdt
 LDLIBS_riscv := -lfdt
+# Debian's riscv64 libraries are a release younger than the cross C library: what they call the C23
+# strtoll is strtoll to it (they differ in numbers that begin with 0b).
+LDLIBS_riscv += -Wl,-u,strtoll -Wl,--defsym=__isoc23_strtoll=strtoll
 LDLIBS       := -lz -lzstd -lsodium -ljansson $(LDLIBS_$(ARCH))
 
 # Instrumented code makes gcc see sizes that cannot be; the other builds judge these.
