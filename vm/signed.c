@@ -170,6 +170,21 @@ static int open_signatures(struct vm *vm)
 	return status;
 }
 
+/* What cannot be verified is not even opened. */
+static int judge_devices(const struct vm_config *config)
+{
+	for (unsigned i = 0; i < config->vhost_user_count; i++) {
+		if (config->vhost_user[i].kind != VHOST_USER_BLK)
+			continue;
+		diag_error(
+			"--vhost-user %s: a disk that nothing verifies; with --verify-key a disk "
+			"is a --disk",
+			config->vhost_user[i].socket);
+		return VM_STATUS_REFUSED;
+	}
+	return 0;
+}
+
 int signed_open(struct vm *vm)
 {
 	struct signed_boot *boot;
@@ -177,6 +192,9 @@ int signed_open(struct vm *vm)
 
 	if (!vm->config->verify_key)
 		return 0;
+	status = judge_devices(vm->config);
+	if (status)
+		return status;
 	boot = calloc(1, sizeof(*boot));
 	if (!boot) {
 		diag_error("no memory to verify what boots");

@@ -286,9 +286,9 @@ static int climb_the_stair(struct vm *vm)
 		{ vm_open_files, VM_MOMENT_OPENED, "files opened" },
 		{ open_signals, VM_MOMENT_OPENED, "signals blocked" },
 		{ lock_the_door, VM_MOMENT_LOCKED, "door locked" },
-		{ vm_verify, VM_MOMENT_VERIFIED, "images verified" },
 	};
 	static const struct stair machine[] = {
+		{ vm_verify, VM_MOMENT_VERIFIED, "images verified" },
 		{ build, VM_MOMENT_BUILT, "machine built" },
 		{ vm_load, VM_MOMENT_LOADED, "kernel loaded" },
 		{ vm_run_vcpus, VM_MOMENT_END, "machine ended" },

@@ -274,3 +274,23 @@ done
 boot --verify-key key.pub --manifest all
 [ "$status" = 0 ] || wrong="$wrong restored:$status"
 if [ -z "$wrong" ]; then ok native-signed-one-bit; else not_ok native-signed-one-bit "$wrong"; fi
+
+# A machine that starts again is verified again.
+cp "$GUESTS/reset.elf" again.elf
+"$HVRUN" sign -k again.elf --manifest again -s key.sec
+timeout 20 "$HVRUN" run -m 64M --verify-key key.pub --manifest again --reboot --timeout 15 </dev/null >out 2>err &
+running=$!
+for i in $(seq 100); do
+	grep -q 'it starts again' err 2>/dev/null && break
+	sleep 0.05
+done
+flip_byte again.elf 600
+status=0
+wait $running || status=$?
+if [ "$status" = 77 ] && grep -q 'kernel again.elf: it is not the file of the manifest' err; then
+	ok native-signed-reboot
+else
+	not_ok native-signed-reboot "status $status: $(tail -n 2 err | tr '\n' '|')"
+fi
+boot --verify-key key.pub --manifest all --vhost-user "blk,socket=$TMP/none"
+refused native-signed-vhost-user-disk 77 'a disk that nothing verifies'
