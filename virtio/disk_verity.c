@@ -24,6 +24,7 @@ enum {
 	CHUNK = 128 * 1024,    /* bytes of data read and checked at a time */
 	AT_ONCE = 16 * 1024,   /* the longest read without waiting: the loop hashes it */
 	CACHE_BYTES = 1 << 20, /* of hash blocks found right */
+	BUFFERS = 4,	       /* reads at work at once; more wait */
 	WAYS = 4,	       /* places in the cache that a hash block can lie in */
 	SLOTS_MAX = CACHE_BYTES / VERITY_BLOCK_MIN,
 };
@@ -33,6 +34,11 @@ struct buffer {
 	struct buffer *next;
 	_Alignas(4096) uint8_t data[CHUNK + VERITY_BLOCK_MAX];
 	uint8_t hash[VERITY_BLOCK_MAX];
+};
+
+struct memory {
+	struct buffer buffers[BUFFERS];
+	uint8_t cache[CACHE_BYTES]; /* hash_block bytes for each slot; of who holds the lock */
 };
 
 struct slot {
@@ -48,11 +54,13 @@ struct verity_disk {
 	uint8_t root[VERITY_DIGEST_MAX];
 	size_t sets; /* of WAYS slots each, a power of two */
 
+	struct memory *memory; /* NULL: not yet; pages never used are never touched */
+
 	struct lock lock;
+	struct cond given_back; /* a buffer was */
 	struct buffer *spare GUARDED_BY(&lock);
 	uint64_t clock GUARDED_BY(&lock);
 	struct slot slots[SLOTS_MAX] GUARDED_BY(&lock);
-	uint8_t *cache PT_GUARDED_BY(&lock); /* hash_block bytes for each slot */
 };
 
 static struct verity_disk *verity_of(struct disk *disk)
@@ -60,17 +68,19 @@ static struct verity_disk *verity_of(struct disk *disk)
 	return (struct verity_disk *)disk;
 }
 
-/* As many as there are threads that read at once. NULL: no memory. */
-static struct buffer *get_buffer(struct verity_disk *v)
+/* Waits for one, unless @flags say not to; then NULL if all are in use. */
+static struct buffer *get_buffer(struct verity_disk *v, unsigned flags)
 {
 	struct buffer *buf;
 
 	lock_take(&v->lock);
+	while (!v->spare && !(flags & DISK_NOWAIT))
+		lock_wait(&v->lock, &v->given_back);
 	buf = v->spare;
 	if (buf)
 		v->spare = buf->next;
 	lock_drop(&v->lock);
-	return buf ? buf : aligned_alloc(4096, sizeof(*buf));
+	return buf;
 }
 
 static void put_buffer(struct verity_disk *v, struct buffer *buf)
@@ -78,6 +88,7 @@ static void put_buffer(struct verity_disk *v, struct buffer *buf)
 	lock_take(&v->lock);
 	buf->next = v->spare;
 	v->spare = buf;
+	cond_signal(&v->given_back);
 	lock_drop(&v->lock);
 }
 
@@ -97,7 +108,8 @@ static bool cached(struct verity_disk *v, uint64_t block, size_t index, uint8_t 
 		slot++;
 	if (slot < end) {
 		v->slots[slot].used = ++v->clock;
-		memcpy(digest, v->cache + slot * v->tree.hash_block + index * v->tree.digest_len,
+		memcpy(digest,
+		       v->memory->cache + slot * v->tree.hash_block + index * v->tree.digest_len,
 		       v->tree.digest_len);
 	}
 	lock_drop(&v->lock);
@@ -117,7 +129,7 @@ static void keep(struct verity_disk *v, uint64_t block, const uint8_t *bytes)
 			oldest = slot;
 	}
 	v->slots[oldest] = (struct slot){ .block = block, .used = ++v->clock };
-	memcpy(v->cache + oldest * v->tree.hash_block, bytes, v->tree.hash_block);
+	memcpy(v->memory->cache + oldest * v->tree.hash_block, bytes, v->tree.hash_block);
 	lock_drop(&v->lock);
 }
 
@@ -245,9 +257,9 @@ static int verity_read(struct disk *disk, struct iovec *iov, unsigned n, uint64_
 
 	if ((flags & DISK_NOWAIT) && disk_iov_len(iov, n) > AT_ONCE)
 		return -EAGAIN;
-	buf = get_buffer(v);
+	buf = get_buffer(v, flags);
 	if (!buf)
-		return -ENOMEM;
+		return -EAGAIN;
 	err = read_checked(v, buf, iov, n, off, flags);
 	put_buffer(v, buf);
 	return err;
@@ -259,16 +271,9 @@ static void verity_close(struct disk *disk)
 
 	disk_close(v->data);
 	disk_close(v->hashes);
-	lock_take(&v->lock);
-	while (v->spare) {
-		struct buffer *next = v->spare->next;
-
-		free(v->spare);
-		v->spare = next;
-	}
-	lock_drop(&v->lock);
-	if (v->cache)
-		(void)munmap(v->cache, CACHE_BYTES);
+	if (v->memory)
+		(void)munmap(v->memory, sizeof(*v->memory));
+	cond_destroy(&v->given_back);
 	lock_destroy(&v->lock);
 	free(v);
 }
@@ -325,15 +330,18 @@ static int judge_sizes(struct verity_disk *v)
 	return 0;
 }
 
-static int make_cache(struct verity_disk *v)
+/* All that will ever be needed: threads of disks get no memory behind the door. */
+static int get_memory(struct verity_disk *v)
 {
-	void *map =
-		mmap(NULL, CACHE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *map = mmap(NULL, sizeof(*v->memory), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (map == MAP_FAILED)
 		return no_memory(v->disk.name);
-	v->cache = map;
+	v->memory = map;
 	v->sets = CACHE_BYTES / v->tree.hash_block / WAYS;
+	for (size_t i = 0; i < BUFFERS; i++)
+		put_buffer(v, &v->memory->buffers[i]);
 	return 0;
 }
 
@@ -341,11 +349,9 @@ static int make_cache(struct verity_disk *v)
 static int judge_root(struct verity_disk *v)
 {
 	const struct verity_tree *t = &v->tree;
-	struct buffer *buf = get_buffer(v);
+	struct buffer *buf = get_buffer(v, 0);
 	int err;
 
-	if (!buf)
-		return no_memory(v->disk.name);
 	if (t->levels)
 		err = read_hash_block(v, buf, t->level[t->levels - 1], v->root, 0);
 	else
@@ -374,7 +380,7 @@ static int set_up(struct verity_disk *v, const struct disk_verity *config)
 	memcpy(v->root, config->root, config->root_len);
 	err = judge_sizes(v);
 	if (err == 0)
-		err = make_cache(v);
+		err = get_memory(v);
 	return err ? err : judge_root(v);
 }
 
@@ -396,6 +402,7 @@ int disk_open_verity(const struct disk_verity *config, struct disk **out)
 	v->data = config->data;
 	v->hashes = config->hashes;
 	lock_init(&v->lock, LOCK_RANK_DISK, "verified blocks");
+	cond_init(&v->given_back);
 	err = sodium_init() < 0 ? -EIO : set_up(v, config);
 	if (err < 0) {
 		verity_close(&v->disk);

@@ -18,8 +18,7 @@
 static int read_locked(const struct vm *vm, struct manifest *out)
 {
 	struct signed_boot *boot = vm->signed_boot;
-	struct sandbox sandbox;
-	int status = sandbox_lock(&sandbox, vm->config);
+	int status = sandbox_lock_child(vm->config);
 
 	if (status)
 		return status;

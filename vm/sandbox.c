@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -134,6 +135,25 @@ int sandbox_lock(struct sandbox *sandbox, const struct vm_config *config)
 		return VM_STATUS_SYSTEM;
 	sandbox->locked = true;
 	return 0;
+}
+
+int sandbox_lock_child(const struct vm_config *config)
+{
+	struct sandbox_who who = {
+		.classes = SANDBOX_ALL,
+		.pid = getpid(),
+		.tid = -1,
+		.vcpu_fd = -1,
+		.vm_fd = -1,
+	};
+
+	if (config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		(void)refused(-errno);
+		return VM_STATUS_SYSTEM;
+	}
+	return load(&who, 0) < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
 int sandbox_enter(const struct sandbox *sandbox, enum sandbox_class which, int vcpu_fd)

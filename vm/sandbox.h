@@ -36,6 +36,12 @@ unsigned sandbox_features(const struct vm_config *config);
 int sandbox_lock(struct sandbox *sandbox, const struct vm_config *config);
 
 /*
+ * For a child process that reads what is open already and ends: of the door only no_new_privs and the
+ * lists of calls, none of which takes a path. 0 or an exit status, said.
+ */
+int sandbox_lock_child(const struct vm_config *config);
+
+/*
  * From here on the calling thread has the list of class @which only. @vcpu_fd: a vCPU thread's own
  * descriptor, else -1. Does nothing where the door is open. 0 or -errno, said: then the thread must not
  * go on.
