@@ -9,6 +9,7 @@
 #   MICROVM=1 measure-x86.sh        and QEMU microvm of the machine's own package
 #   MEASURE="first boot count block" measure-x86.sh    only some of the parts
 #   MEASURE_VMMS="hvrun" measure-x86.sh                only some of the VMMs
+#   HVRUN_ARGS="--sandbox off" measure-x86.sh          more words for hvrun
 #
 # The guest: Debian's stock cloud kernel, 256 MiB, one CPU. The clock is L1's, from the VMM's
 # exec; it counts every instruction of the host kernel, the VMM and the guest.
@@ -61,7 +62,7 @@ cd /tmp
 ./measure credit
 sleep 1
 run_hvrun() {
-	./measure "$1" "$2" 8 256 ./hvrun --kernel kernel --initrd initrd --memory 256M \
+	./measure "$1" "$2" 8 256 ./hvrun $hvrun_args --kernel kernel --initrd initrd --memory 256M \
 		${4:+--disk "$4"} --append "$3" </dev/null 2>"/tmp/$1.err"
 }
 run_kvmtool() {
@@ -82,6 +83,7 @@ one() { # VMM NAME MODE CMDLINE [DISK]: once to warm up, then measured
 	grep -vE "Info: |guest reset|KVM session ended" "/tmp/$1-$2.err" | head -n 3 | sed "s/^/$1-$2 err: /"
 }
 L1
+echo "hvrun_args='${HVRUN_ARGS:-}'" >>"$work/job/lib"
 
 # Each run has an L1 of its own, so that no VMM's numbers depend on another's. L1 can stop for good
 # in software SVM under -icount (seen with each VMM, at a place that depends on every byte that
