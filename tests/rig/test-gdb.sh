@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The debugger's stub on each architecture's real KVM, with this machine's gdb-multiarch: one boot of L1
+# each, in it a bare-metal guest with two CPUs and Debian's stock kernel up to its second CPU. gdb comes
+# in by a port of L1 (rig -s) and a relay there.
+#
+#   RIG_ARCHS="arm64" tests/rig/test-gdb.sh
+cd "$(dirname "$0")/../.." || exit 1
+. tests/rig/lib.sh
+. tests/rig/report.sh
+
+# L1's job. Symbols come from L1's own kernel, which is the guest's too.
+l1_job() {
+	cat <<'L1'
+. /rig/lib
+while read -r m; do insmod "/job/modules/$m"; done </job/modules.list
+port=$(ls /dev/vport*p1)
+connected() { grep -q "host_connected: $1" /sys/kernel/debug/virtio-ports/*; }
+# relay NAME: waits for gdb, which is told to come, and connects it with hvrun.
+relay() {
+	until connected 0; do sleep 0.1; done
+	echo "RIG-READY $1" >/dev/console
+	until connected 1; do sleep 0.1; done
+	nc 127.0.0.1 1234 <>"$port" >&0 # it can be open once only
+}
+echo 0 >/proc/sys/kernel/kptr_restrict
+for s in start_kernel early_boot_irqs_disabled start_secondary secondary_start_kernel smp_callin; do
+	echo "RIG-SYMBOL $s $(grep " $s\$" /proc/kallsyms | head -n 1 | cut -d' ' -f1)"
+done
+for run in smp linux; do
+	set -- -k /job/smp.elf
+	[ $run = smp ] || set -- -k /job/kernel -m 256M -a "nokaslr $(cat /job/words)"
+	(
+		waited=0
+		until grep -q waiting /tmp/$run.err 2>/dev/null || [ $waited -ge 300 ]; do
+			sleep 0.1
+			waited=$((waited + 1))
+		done
+		relay $run
+	) &
+	vmm $run 200 /job/hvrun -c 2 --gdb 1234 "$@" </dev/null
+	wait
+done
+exit 0
+L1
+}
+
+# debug RUN GDB-ARGUMENTS...: waits until L1 is ready for RUN, then gdb; its words in $job.RUN.
+debug() {
+	local run=$1 waited=0 args=() c
+	shift
+	until grep -q "RIG-READY $run" "$log" 2>/dev/null || [ $waited -ge $((rig_limit * 5)) ]; do
+		kill -0 "$rig_pid" 2>/dev/null || break
+		sleep 0.2
+		waited=$((waited + 1))
+	done
+	for c; do args+=(-ex "$c"); done
+	timeout -k 5 200 gdb-multiarch -nx -batch -ex 'set pagination off' -ex 'set confirm off' \
+		-ex 'set remotetimeout 60' -ex 'set tcp connect-timeout 60' "${args[@]}" \
+		</dev/null >"$job.$run" 2>&1
+}
+
+# told NAME RUN REGEX...: gdb said lines like these, in this order.
+told() {
+	local name=$rig_arch-gdb-$1 file=$job.$2 at=0 line
+	shift 2
+	for want; do
+		line=$(tail -n "+$((at + 1))" "$file" | grep -nE -m 1 -- "$want" | cut -d: -f1)
+		if [ -z "$line" ]; then
+			not_ok "$name" "gdb does not say \"$want\" after its line $at: $(tail -n 8 "$file" | tr '\n' '|') (log: $log)"
+			return
+		fi
+		at=$((at + line))
+	done
+	ok "$name"
+}
+
+# symbol NAME: its address in a kernel that was not moved.
+symbol() {
+	printf '0x%s' "$(sed -n "s/^RIG-SYMBOL $1 0*//p" "$log" | tr -d '\r' | head -n 1)"
+}
+
+# A file with one symbol, so that gdb has a name for start_kernel.
+name_start_kernel() {
+	printf '.globl start_kernel\n.type start_kernel,%%function\nstart_kernel: .zero 1024\n' |
+		"$rig_cc" -x assembler -nostdlib -static -no-pie -Wl,--build-id=none "-Wl,-Ttext=$1" \
+			-Wl,-e,start_kernel -o "$job.symbols" - 2>"$job.cc"
+}
+
+test_arch() {
+	case $rig_arch in
+	x86) second=start_secondary pc=rip more='cr3 efer' ;;
+	arm64) second=secondary_start_kernel pc=pc more='TTBR1_EL1 SCTLR_EL1' ;;
+	riscv) second=smp_callin pc=pc more='satp sstatus' ;;
+	esac
+	rm -rf "$job"
+	mkdir -p "$job"
+	cp "$(rig_guest_kernel)" "$job/kernel"
+	cp "out/guests/$rig_arch/smp.elf" "$job/"
+	cp "$rig_hvrun" "$job/hvrun"
+	echo "$rig_guest_append" >"$job/words"
+	rig_job_modules "$job" $rig_port_modules || return
+	l1_job >"$job/run"
+	log=$job.log
+	rm -f "$log" "$job.port"
+	tests/rig/rig -a "$rig_arch" -n 3 -t "$((rig_limit * 2))" -s "$job.port" -l "$log" "$job" &
+	rig_pid=$!
+
+	if [ "$rig_arch" = riscv ]; then at='break' watch='monitor help'; else at='hbreak' watch='watch counter'; fi
+	debug smp "file out/guests/$rig_arch/smp.elf" "target remote $job.port" "$at guest_main" 'continue' \
+		'backtrace' 'stepi' 'stepi' 'p $pc != guest_main' 'delete' 'break other' 'continue' \
+		'info threads' 'backtrace 1' 'delete' 'set scheduler-locking on' "$watch" 'continue' 'p counter' 'kill'
+	told guest smp 'hit Breakpoint 1, guest_main' '^#0 +guest_main' '^#1 ' '^\$1 = 1'
+	told second-cpu smp 'hit Breakpoint 2, other \(cpu=1\)' '^\* 2 +Thread 2 "vcpu 1"' '^#0 +other'
+	[ "$rig_arch" = riscv ] || told watch smp 'hit Hardware watchpoint 3: counter' 'Old value = 0' 'New value = 2'
+
+	until grep -q 'RIG-READY linux' "$log" || ! kill -0 "$rig_pid" 2>/dev/null; do sleep 0.2; done
+	start=$(symbol start_kernel) early=$(symbol early_boot_irqs_disabled)
+	second_at=$(symbol $second)
+	name_start_kernel "$start"
+	if [ "$rig_arch" = riscv ]; then
+		# No breakpoints of the processor: by the physical address, before there is paging.
+		physical=$(printf '0x%x' $((start - 0xffffffff80000000 + 0x80200000)))
+		debug linux "file $job.symbols" "target remote $job.port" "break *$physical" 'continue' \
+			"info registers $pc $more" 'backtrace' 'delete' 'stepi' 'stepi' "p \$pc != $start" \
+			"watch *(char *)$early" 'continue' 'delete' "break *$second_at" 'continue' 'info threads' 'kill'
+		told start-kernel linux 'SIGTRAP' "pc +$start" '^#0 .*start_kernel'
+		told watch-refused linux 'Could not insert hardware watchpoint'
+	else
+		debug linux "file $job.symbols" "target remote $job.port" "hbreak *start_kernel" 'continue' \
+			"info registers $pc $more" 'backtrace' 'delete' 'stepi' 'stepi' "p \$pc != $start" \
+			"watch *(char *)$early" 'continue' 'delete' "hbreak *$second_at" 'continue' 'info threads' 'kill'
+		told start-kernel linux 'hit Breakpoint 1,.*start_kernel' "$pc +$start" '^#0 .*start_kernel'
+		told watch-linux linux 'hit Hardware watchpoint 2' 'Old value = 0' 'New value = 1'
+	fi
+	told steps linux '^\$1 = 1'
+	told second-cpu-linux linux '^\* 2 +Thread 2 "vcpu 1"'
+	status=0
+	wait "$rig_pid" || status=$?
+	is "$rig_arch-gdb-boot" "$status" 0
+}
+
+command -v gdb-multiarch >/dev/null || {
+	skip rig-gdb 'gdb-multiarch is not installed'
+	exit 0
+}
+for rig_arch in ${RIG_ARCHS:-x86 arm64 riscv}; do
+	rig_load "$rig_arch"
+	why=$(rig_missing)
+	[ -n "$why" ] || make -s static guests ARCH="$rig_arch" >"$rig_dir/gdb.make" 2>&1 ||
+		why="hvrun or its guests could not be built: $(tail -n 1 "$rig_dir/gdb.make")"
+	command -v "$rig_cc" >/dev/null || why="no $rig_cc (package $rig_cc_package)"
+	if [ -n "$why" ]; then
+		skip "rig-gdb-$rig_arch" "$why"
+		continue
+	fi
+	job=$rig_dir/gdb
+	test_arch
+done
+finish
