@@ -14,6 +14,10 @@
  * (RAM-MIB or larger) left out.
  *
  * The process is killed then. Prints lines "KEY VALUE".
+ *
+ *	start cycles
+ *
+ * How many cycles of the processor's counter (x86: TSC) a microsecond has: "cycles-per-us VALUE".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +124,17 @@ static void report(const char *key, uint64_t *values, size_t count)
 	       key, values[count / 2], key, values[count - 1]);
 }
 
+static int cycles_per_us(void)
+{
+	const uint64_t us = now_us();
+	const uint64_t cycles = (uint64_t)__builtin_ia32_rdtsc();
+
+	(void)poll(NULL, 0, 200);
+	printf("cycles-per-us %" PRIu64 "\n",
+	       ((uint64_t)__builtin_ia32_rdtsc() - cycles) / (now_us() - us));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t *start = mmap(NULL, sizeof(*start), PROT_READ | PROT_WRITE,
@@ -129,8 +144,11 @@ int main(int argc, char **argv)
 	uint64_t ram_kib = argc > 4 ? strtoull(argv[3], NULL, 10) * 1024 : 0;
 	static uint64_t us[RUNS_MAX], kib[RUNS_MAX];
 
+	if (argc == 2 && strcmp(argv[1], "cycles") == 0)
+		return cycles_per_us();
 	if (runs == 0 || runs > RUNS_MAX || ram_kib == 0 || start == MAP_FAILED) {
-		fprintf(stderr, "usage: start err|out RUNS RAM-MIB COMMAND [ARG...]\n");
+		fprintf(stderr,
+			"usage: start err|out RUNS RAM-MIB COMMAND [ARG...] | start cycles\n");
 		return 64;
 	}
 	for (size_t i = 0; i < runs; i++) {
