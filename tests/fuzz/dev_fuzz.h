@@ -124,6 +124,7 @@ static inline void fuzz_steps(struct fuzz_bench *b, const uint8_t *data, size_t 
 	fuzz_start(b, features);
 	while (in.left > 0 && kicks < FUZZ_KICKS) {
 		uint8_t step = fuzz_byte(&in);
+		const uint8_t *bytes;
 		uint64_t addr;
 		size_t len;
 
@@ -132,7 +133,8 @@ static inline void fuzz_steps(struct fuzz_bench *b, const uint8_t *data, size_t 
 			addr = fuzz_byte(&in);
 			addr |= (uint64_t)fuzz_byte(&in) << 8;
 			len = fuzz_byte(&in);
-			(void)mem_write(b->mem, gpa(addr), fuzz_bytes(&in, &len), len);
+			bytes = fuzz_bytes(&in, &len); /* which may cut len: not in one call */
+			(void)mem_write(b->mem, gpa(addr), bytes, len);
 			break;
 		case 1:
 			kicks++;
