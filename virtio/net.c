@@ -121,7 +121,7 @@ static void net_kick(struct virtio_dev *dev, unsigned index)
 {
 	struct net *net = net_of(dev);
 	/* Without MQ the control queue follows the one pair (5.1.2). */
-	unsigned ctrl = net->features & NET_F_MQ ? net->be->pairs * 2 : 2;
+	unsigned ctrl = (net->features & NET_F_MQ) ? net->be->pairs * 2 : 2;
 
 	if (index == ctrl && (net->features & NET_F_CTRL_VQ))
 		net_ctrl_run(net, index);

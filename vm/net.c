@@ -147,7 +147,7 @@ static uint16_t mtu_of(const char *name)
 static int open_tap(const struct vm_net_config *config, struct vm_net *net)
 {
 	unsigned count;
-	int fds[VM_NET_MAX_QUEUES];
+	int fds[VM_NET_MAX_QUEUES] = { -1 };
 	bool uso;
 	int r;
 

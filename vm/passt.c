@@ -195,8 +195,9 @@ static int start(const char *path, const struct vm_net_config *config, uint16_t 
 		 const int pair[2])
 {
 	struct args *args = calloc(1, sizeof(*args));
-	int words[2], r;
-	pid_t pid;
+	int words[2] = { -1, -1 };
+	pid_t pid = -1;
+	int r;
 
 	if (!args || pipe2(words, O_CLOEXEC) < 0) {
 		free(args);
