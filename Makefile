@@ -32,7 +32,7 @@ OUT := out/$(ARCH)/$(VARIANT)
 DT_DIR := $(if $(filter x86,$(ARCH)),,arch/dt)
 DIRS ?= base mm hw virtio cpu arch $(DT_DIR) arch/$(ARCH) vm cli
 SRCS := $(sort $(foreach d,$(DIRS),$(wildcard $(d)/*.c)))
-OBJS := $(SRCS:%.c=$(OUT)/obj/%.o)
+OBJS := $(SRCS:%.c=$(OUT)/obj/%.o) $(foreach d,$(DIRS),$(patsubst %.S,$(OUT)/obj/%.o,$(wildcard $(d)/*.S)))
 # One archive a directory, so that a test links only what it uses.
 LIBS_OWN := $(sort $(foreach s,$(SRCS),$(OUT)/lib/$(subst /,-,$(patsubst %/,%,$(dir $(s)))).a))
 
@@ -103,6 +103,20 @@ $(OUT)/gen/syscall_list.h: $(OUT)/flags
 	sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/NAME(\1)/p' | sort >$@$(NEW) && mv -f $@$(NEW) $@
 $(OUT)/obj/vm/syscall_name.o: $(OUT)/gen/syscall_list.h
 $(OUT)/obj/vm/syscall_name.o: CPPFLAGS += -I$(OUT)/gen
+
+# The init of exec's guest (guests/init): a Linux program without a C library.
+INIT_SRCS := $(wildcard guests/init/*.c guests/init/$(ARCH)/*.S)
+INIT_FLAGS := -std=gnu17 -Os -ffreestanding -nostdlib -static -fno-pic -no-pie -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fno-builtin -Iguests/init $(WARNINGS) \
+	-Wl,--build-id=none,-z,noexecstack,-z,max-page-size=4096,--gc-sections -s
+$(OUT)/gen/init.elf: $(INIT_SRCS) guests/init/init.h Makefile
+	@mkdir -p $(@D)
+	$(call QUIET,INIT,$@)$(CROSS)gcc $(INIT_FLAGS) -o $@$(NEW) $(INIT_SRCS) && mv -f $@$(NEW) $@
+
+# Bytes that are part of hvrun; a floor's folder may hold them beside its C.
+$(OUT)/obj/%.o: %.S $(OUT)/gen/init.elf
+	@mkdir -p $(@D)
+	$(call QUIET,AS,$(VARIANT) $<)$(CC) -I$(OUT)/gen -Wa,-I$(OUT)/gen -c -o $@$(NEW) $< && mv -f $@$(NEW) $@
 
 define own_library
 $(OUT)/lib/$(subst /,-,$(1)).a: $(filter $(OUT)/obj/$(1)/%,$(foreach o,$(OBJS),$(if $(filter $(OUT)/obj/$(1)/,$(dir $(o))),$(o))))
@@ -222,7 +236,7 @@ install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -s -m 755 hvrun '$(DESTDIR)$(PREFIX)/bin/hvrun'
 	install -d '$(DESTDIR)$(PREFIX)/share/man/man1'
-	install -m 644 docs/hvrun.1 '$(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1'
+	install -m 644 docs/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1/'
 	install -d '$(DESTDIR)$(PREFIX)/share/doc/hvrun/docs'
 	install -m 644 LICENSE README.md '$(DESTDIR)$(PREFIX)/share/doc/hvrun'
 	cd docs && find . -name '*.md' -exec install -D -m 644 '{}' '$(abspath $(DESTDIR)/$(PREFIX))/share/doc/hvrun/docs/{}' ';'

@@ -14,6 +14,7 @@
 #include "cli/crash.h"
 #include "cli/doctor.h"
 #include "cli/doctor_sandbox.h"
+#include "cli/exec.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/sign.h"
@@ -124,6 +125,8 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 		return run(argc - 1, argv + 1, false, input_open, launched_ns);
 	if (strcmp(argv[1], "run") == 0)
 		return run(argc - 2, argv + 2, true, input_open, launched_ns);
+	if (strcmp(argv[1], "exec") == 0)
+		return exec_main(argc - 2, argv + 2, input_open, launched_ns);
 	if (strcmp(argv[1], "doctor") == 0)
 		return doctor(argc - 2, argv + 2);
 	if (strcmp(argv[1], "sign") == 0)
@@ -133,8 +136,8 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 	if (strcmp(argv[1], "verify") == 0)
 		return verify_main(argc - 2, argv + 2);
 	diag_error(
-		"unknown command \"%s\"; there are run, sign, verify, report and doctor, and a kernel is booted with "
-		"hvrun -k FILE",
+		"unknown command \"%s\"; there are run, exec, sign, verify, report and doctor, and a "
+		"kernel is booted with hvrun -k FILE",
 		argv[1]);
 	return VM_STATUS_USAGE;
 }

@@ -386,6 +386,7 @@ void options_default(struct options *options)
 			.console = VM_CONSOLE_SERIAL,
 			.sandbox = VM_SANDBOX_ON,
 			.discovery = VM_DISCOVERY_ACPI,
+			.initrd_fd = -1,
 			.in_fd = -1,
 			.out_fd = 1,
 		},
@@ -442,6 +443,8 @@ size_t options_help(char *buf, size_t size, bool all)
 
 	text_add(&text, "hvrun %s boots a virtual machine on KVM\n", HVRUN_VERSION);
 	text_add(&text, "  hvrun [run] -k KERNEL [options]   boot it\n");
+	if (!all)
+		text_add(&text, "  hvrun exec -k KERNEL -- COMMAND   run a command in a guest\n");
 	if (!all)
 		text_add(
 			&text,

@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
+#include "cli/command.h"
 #include "cli/crash.h"
 #include "cli/options.h"
 #include "cli/options_apply.h"
@@ -18,20 +19,11 @@
 #include "vm/minisign.h"
 #include "vm/sign.h"
 
-enum { ROWS_MAX = 20 };
-
 struct sign_options {
 	struct options run; /* first: rows of run's table fill it */
 	struct vm_sign_config sign;
 	const char *password_file;
 	char password[PASSWORD_MAX];
-};
-
-/* A subcommand's words, made of rows of run's table and of its own. */
-struct command {
-	struct grammar grammar;
-	struct option rows[ROWS_MAX];
-	const char *head; /* of its help */
 };
 
 static struct sign_options *target(struct parser *parser)
@@ -149,61 +141,7 @@ static const char verify_head[] =
 	"  hvrun verify --verify-key KEY --manifest FILE [options]\n"
 	"  hvrun verify --verify-key KEY -k KERNEL [options]\n\n";
 
-static const struct option *row_of_run(const char *name)
-{
-	size_t i = 0;
-
-	while (strcmp(options_grammar.options[i].name, name) != 0)
-		i++;
-	return &options_grammar.options[i];
-}
-
-static void make_command(struct command *command, const char *const *shared, size_t count,
-			 const struct option *own, size_t own_count)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		/* Its own stand before the last shared one, --help. */
-		for (size_t k = 0; i == count - 1 && k < own_count; k++)
-			command->rows[n++] = own[k];
-		command->rows[n] = *row_of_run(shared[i]);
-		command->rows[n++].rare = false;
-	}
-	command->grammar.options = command->rows;
-	command->grammar.count = n;
-	command->grammar.operand_hint = "a kernel is named by -k FILE, a disk by -d FILE";
-}
-
-static int print_help(const struct command *command)
-{
-	char buf[8192];
-	struct text text = { .buf = buf, .size = sizeof(buf) };
-	int err;
-
-	text_add(&text, "%s", command->head);
-	parse_help(&text, &command->grammar, true);
-	err = write_full(STDOUT_FILENO, buf, text.used);
-	if (!err)
-		return VM_STATUS_OK;
-	diag_error("standard output: cannot write: %s", strerror(-err));
-	return VM_STATUS_SYSTEM;
-}
-
-static int parse(struct command *command, int argc, char **argv, struct sign_options *options)
-{
-	struct parser parser = {
-		.grammar = &command->grammar,
-		.target = options,
-		.argv = argv,
-		.argc = argc,
-		.error = options->run.error,
-		.error_size = sizeof(options->run.error),
-	};
-
-	options_default(&options->run);
-	return parse_words(&parser);
-}
+static const char operand_hint[] = "a kernel is named by -k FILE, a disk by -d FILE";
 
 static int usage(const char *what)
 {
@@ -222,17 +160,19 @@ static const char *find_password(void *opaque, const char *name)
 
 int sign_main(int argc, char **argv)
 {
-	struct command command = { .grammar.help_words = "hvrun sign --help", .head = sign_head };
+	struct command command = { .grammar.help_words = "hvrun sign --help",
+				   .grammar.operand_hint = operand_hint,
+				   .head = sign_head };
 	struct sign_options options = { .sign.secret_key = NULL };
 	const struct vm_config *config = &options.run.config;
 	int status;
 
-	make_command(&command, sign_shared, ARRAY_SIZE(sign_shared), sign_rows,
+	command_make(&command, sign_shared, ARRAY_SIZE(sign_shared), sign_rows,
 		     ARRAY_SIZE(sign_rows));
-	if (parse(&command, argc, argv, &options) < 0)
+	if (command_parse(&command, argc, argv, &options, &options.run) < 0)
 		return usage(options.run.error);
 	if (options.run.wish == OPTIONS_HELP)
-		return print_help(&command);
+		return command_help(&command);
 	if (!config->kernel)
 		return usage("sign: no kernel; name one with -k FILE, or see hvrun sign --help");
 	if (!options.sign.manifest && !options.sign.secret_key)
@@ -252,15 +192,16 @@ int sign_main(int argc, char **argv)
 int verify_main(int argc, char **argv)
 {
 	struct command command = { .grammar.help_words = "hvrun verify --help",
+				   .grammar.operand_hint = operand_hint,
 				   .head = verify_head };
 	struct sign_options options = { .sign.secret_key = NULL };
 	struct vm_config *config = &options.run.config;
 
-	make_command(&command, verify_shared, ARRAY_SIZE(verify_shared), NULL, 0);
-	if (parse(&command, argc, argv, &options) < 0)
+	command_make(&command, verify_shared, ARRAY_SIZE(verify_shared), NULL, 0);
+	if (command_parse(&command, argc, argv, &options, &options.run) < 0)
 		return usage(options.run.error);
 	if (options.run.wish == OPTIONS_HELP)
-		return print_help(&command);
+		return command_help(&command);
 	if (!config->verify_key)
 		return usage("verify: by which key? --verify-key FILE names a minisign public key");
 	if (!config->manifest && !config->kernel)

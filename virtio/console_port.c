@@ -68,6 +68,23 @@ void console_port_serve_tx(struct console *con, unsigned number)
 	virtio_signal(dev, queue);
 }
 
+bool virtio_console_drain(struct virtio_dev *dev, unsigned number)
+{
+	struct console *con = dev->priv;
+	struct console_port *port = &con->ports[number];
+	bool more = true;
+
+	while (more && !port->stalled) {
+		uint64_t before = port->tx_done;
+		uint16_t taken = dev->queues[console_tx_queue(number)].next_avail;
+
+		console_port_serve_tx(con, number);
+		more = port->tx_done != before ||
+		       dev->queues[console_tx_queue(number)].next_avail != taken;
+	}
+	return !port->stalled && !port->printing;
+}
+
 void virtio_console_output_ready(struct virtio_dev *dev, unsigned number)
 {
 	struct console *con = dev->priv;

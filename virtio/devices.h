@@ -87,6 +87,12 @@ size_t virtio_console_input(struct virtio_dev *dev, unsigned port, const void *d
 void virtio_console_output_ready(struct virtio_dev *dev, unsigned port);
 
 /*
+ * Serves the output of @port as far as it goes now. True if nothing that the driver has offered is left.
+ * Loop thread.
+ */
+bool virtio_console_drain(struct virtio_dev *dev, unsigned port);
+
+/*
  * Our end of @port is there now, or is gone: a program that reads gets what was put in before, then
  * the end. Loop thread.
  */

@@ -130,6 +130,8 @@ struct vm_config {
 	size_t disk_count;
 	const char *verify_key; /* a minisign public key; NULL: nothing is verified */
 	const char *manifest;	/* what may boot; NULL: each image has its own signature */
+	bool exec;	/* one more port, hvrun.status: init tells how the command ended */
+	int initrd_fd;	/* an initrd that is open already, the caller's; -1: none */
 	struct vm_port_config ports[VM_MAX_PORTS];
 	size_t port_count;
 	struct vm_net_config nets[VM_MAX_NETS];

@@ -34,6 +34,7 @@ struct daemon {
 /* How its process is shut in before the program is started. */
 struct daemon_jail {
 	bool mounts;	      /* file systems mounted by it are its own alone */
+	const char *root_at;  /* the root is mounted there too; NULL: not */
 	const char *readonly; /* absolute name of a folder that it cannot write to; NULL: none */
 	bool network;	      /* keeps the host's network */
 };

@@ -153,6 +153,11 @@ int daemon_enter_jail(const struct daemon_jail *jail, const char **step)
 	r = make_root_leavable();
 	if (r < 0)
 		return r;
+	if (jail->root_at) {
+		*step = "the root at another place";
+		if (mount("/", jail->root_at, NULL, MS_BIND | MS_REC, NULL) < 0)
+			return -errno;
+	}
 	*step = "a read-only view of the folder";
 	return jail->readonly ? make_readonly(jail->readonly) : 0;
 }

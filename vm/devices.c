@@ -184,8 +184,14 @@ static int connect_ports(struct vm *vm, struct virtio_dev *dev)
 {
 	int r = 0;
 
-	for (unsigned i = 0; !r && i < vm->config->port_count; i++)
+	vm->virtio_ports = dev;
+	for (unsigned i = 0; !r && i < vm->config->port_count; i++) {
+		vm->ports[i].moved = vm->config->exec ? exec_end_when_drained : NULL;
+		vm->ports[i].moved_opaque = vm;
 		r = vm_port_start(&vm->ports[i], vm->loop, dev, i + 1);
+	}
+	if (!r && vm->config->exec)
+		virtio_console_connect(dev, (unsigned)vm->config->port_count + 1, true);
 	return r < 0 ? refused("virtio-console's ports", r) : 0;
 }
 
@@ -201,7 +207,8 @@ static struct virtio_console_port port_host(struct vm_port *port,
 /* The console if it is wanted, and the named ports. */
 static int create_console(struct vm *vm)
 {
-	struct virtio_console_port ports[1 + VM_MAX_PORTS] = { 0 };
+	struct virtio_console_port ports[VIRTIO_CONSOLE_PORTS] = { 0 };
+	unsigned count = 1 + (unsigned)vm->config->port_count;
 	bool console = vm->config->console == VM_CONSOLE_VIRTIO;
 	struct virtio_dev *dev;
 
@@ -212,8 +219,12 @@ static int create_console(struct vm *vm)
 	for (unsigned i = 0; i < vm->config->port_count; i++)
 		ports[i + 1] = port_host(&vm->ports[i], &vm->config->ports[i]);
 
-	int r = virtio_console_create(ports, 1 + (unsigned)vm->config->port_count, vm->mem,
-				      vm->loop, &dev);
+	if (vm->config->exec)
+		ports[count++] = (struct virtio_console_port){ .name = "hvrun.status",
+							       .out = exec_status_out,
+							       .opaque = vm };
+
+	int r = virtio_console_create(ports, count, vm->mem, vm->loop, &dev);
 
 	if (r < 0)
 		return refused("virtio-console", r);
@@ -304,4 +315,5 @@ void vm_destroy_devices(struct vm *vm)
 		kvm_irq_close(&place->irq);
 	}
 	vm->virtio_console = NULL;
+	vm->virtio_ports = NULL;
 }

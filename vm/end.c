@@ -154,8 +154,13 @@ static int say_crash(struct vm *vm)
 int vm_say_end(struct vm *vm)
 {
 	int status = (int)(atomic_load(&vm->end) >> 8);
+	enum vm_end end = vm_how_it_ended(vm);
 
-	switch (vm_how_it_ended(vm)) {
+	if (vm->config->exec && (end == VM_END_POWEROFF || end == VM_END_RESET)) {
+		bad(vm, "exec: the guest ended before the command did");
+		return VM_STATUS_SYSTEM;
+	}
+	switch (end) {
 	case VM_END_POWEROFF:
 		good(vm, "guest powered off");
 		return VM_STATUS_OK;
@@ -163,7 +168,9 @@ int vm_say_end(struct vm *vm)
 		good(vm, "guest reset");
 		return VM_STATUS_OK;
 	case VM_END_GUEST_STATUS:
-		good(vm, "guest ended with status %d", status);
+		/* Standard error is the command's. */
+		if (!vm->config->exec || vm->config->verbosity > 0)
+			good(vm, "guest ended with status %d", status);
 		return status;
 	case VM_END_UNTIL:
 		good(vm, "--until: the console showed \"%s\"", vm->watch.verdict_line);

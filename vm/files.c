@@ -162,13 +162,28 @@ static int open_output(const struct vm *vm, const char *what, const char *name, 
 	return 0;
 }
 
+/* An initrd that cli/ made: it has a name for messages, and is open. */
+static int take_initrd(struct vm *vm)
+{
+	struct stat st;
+
+	vm->initrd.name = vm->config->initrd;
+	vm->initrd.fd = fcntl(vm->config->initrd_fd, F_DUPFD_CLOEXEC, 3);
+	if (vm->initrd.fd < 0 || fstat(vm->initrd.fd, &st) < 0)
+		return open_failed("initrd", vm->initrd.name, errno);
+	vm->initrd.size = (uint64_t)st.st_size;
+	return 0;
+}
+
 int vm_open_inputs(struct vm *vm)
 {
 	int status = signed_open(vm);
 
 	if (!status)
 		status = vm_open_image("kernel", vm->config->kernel, &vm->kernel);
-	if (!status && vm->config->initrd)
+	if (!status && vm->config->initrd_fd >= 0)
+		status = take_initrd(vm);
+	else if (!status && vm->config->initrd)
 		status = vm_open_image("initrd", vm->config->initrd, &vm->initrd);
 	return status ? status : open_disks(vm);
 }

@@ -22,6 +22,7 @@
 #include "vm/backends.h"
 #include "vm/config.h"
 #include "vm/console.h"
+#include "vm/exec.h"
 #include "vm/net.h"
 #include "vm/port.h"
 #include "vm/report.h"
@@ -90,6 +91,7 @@ struct vm {
 	bool only_verified;			 /* hvrun verify: disks that are not stay closed */
 	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
 	struct vm_port ports[VM_MAX_PORTS];	 /* config->port_count of them */
+	struct exec_watch exec;			 /* of the loop; with config->exec */
 	struct vm_net nets[VM_MAX_NETS];
 	struct vm_backend backends[VM_MAX_BACKENDS];
 	unsigned backend_count;
@@ -112,6 +114,7 @@ struct vm {
 	struct loop_timer *quiet_timer;
 	struct vm_device devices[VM_MAX_DEVICES];
 	unsigned device_count;
+	struct virtio_dev *virtio_ports;   /* the device of the named ports, or NULL */
 	struct virtio_dev *virtio_console; /* one of devices, or NULL */
 
 	struct vcpu_env vcpu_env;

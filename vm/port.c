@@ -147,6 +147,8 @@ static void on_event(void *opaque, uint32_t events)
 	if (port->want_out && (gone || (events & EPOLLOUT))) {
 		port->want_out = false;
 		virtio_console_output_ready(port->console, port->number);
+		if (port->moved)
+			port->moved(port->moved_opaque);
 	}
 	if (port->in_live && port->pending_len == 0 && (gone || (events & EPOLLIN)) &&
 	    read_some(port))
@@ -159,6 +161,20 @@ static void on_event(void *opaque, uint32_t events)
 static void on_room(void *opaque)
 {
 	pump(opaque);
+}
+
+/* A program of the guest opened the port: now it can hear the end of a caller's input. */
+static void on_opened(void *opaque, bool open)
+{
+	struct vm_port *port = opaque;
+
+	if (!open || port->client || port->listen_fd >= 0 || port->in_live)
+		return;
+	port->in_live = port->in_fd >= 0;
+	if (port->in_live)
+		pump(port);
+	else if (!port->out_live)
+		virtio_console_connect(port->console, port->number, false);
 }
 
 static void on_client(void *opaque, uint32_t events)
@@ -232,6 +248,7 @@ struct virtio_console_port vm_port_host(struct vm_port *port)
 		.name = port->name,
 		.out = on_output,
 		.room = on_room,
+		.opened = on_opened,
 		.opaque = port,
 	};
 }
@@ -244,10 +261,8 @@ int vm_port_start(struct vm_port *port, struct loop *loop, struct virtio_dev *co
 	port->number = number;
 	if (port->listen_fd >= 0)
 		return loop_add(loop, port->listen_fd, EPOLLIN, on_client, port);
-	port->in_live = port->in_fd >= 0;
 	port->out_live = port->out_fd >= 0;
 	virtio_console_connect(console, number, true);
-	pump(port);
 	return 0;
 }
 

@@ -37,6 +37,8 @@ struct vm_port {
 	size_t pending_len;
 
 	uint64_t bytes_in, bytes_out;
+	loop_fn moved; /* after output that had to wait went on; NULL: nobody waits for that */
+	void *moved_opaque;
 };
 
 /* No name, no descriptors, no device yet. */
@@ -45,7 +47,11 @@ void vm_port_init(struct vm_port *port);
 /* What the console device is to know of the port. */
 struct virtio_console_port vm_port_host(struct vm_port *port);
 
-/* The device is there: connects what is open to port @number of @console. 0 or -errno. */
+/*
+ * The device is there: connects what is open to port @number of @console. A caller's descriptor is not
+ * read before a program of the guest has the port open, so that even input that has ended already is
+ * heard to end. 0 or -errno.
+ */
 int vm_port_start(struct vm_port *port, struct loop *loop, struct virtio_dev *console,
 		  unsigned number);
 

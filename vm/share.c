@@ -58,10 +58,34 @@ static int source_word(const char *dir, char *word, size_t size)
 	return 0;
 }
 
+/*
+ * A folder that is there on every system and holds nothing that virtiofsd itself needs: what it serves
+ * must not be its own root, from which it could not pivot away. In its mount namespace only.
+ */
+static const char *place_for_root(void)
+{
+	static const char *const places[] = { "/mnt", "/media", "/srv", "/tmp" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct stat st;
+
+		if (stat(places[i], &st) == 0 && S_ISDIR(st.st_mode))
+			return places[i];
+	}
+	return NULL;
+}
+
 static int start(struct daemon *daemon, const char *program, const char *dir, bool readonly,
 		 int listener)
 {
-	const struct daemon_jail jail = { .mounts = true, .readonly = readonly ? dir : NULL };
+	const char *root_at = strcmp(dir, "/") == 0 ? place_for_root() : NULL;
+	const struct daemon_jail jail = {
+		.mounts = true,
+		.root_at = root_at,
+		.readonly = !readonly ? NULL
+			    : root_at ? root_at
+				      : dir,
+	};
 	char source[PATH_MAX + 64];
 	const char *const argv[] = {
 		program,
@@ -77,7 +101,7 @@ static int start(struct daemon *daemon, const char *program, const char *dir, bo
 		"--rlimit-nofile=0",
 		NULL,
 	};
-	int r = source_word(dir, source, sizeof(source));
+	int r = source_word(root_at ? root_at : dir, source, sizeof(source));
 
 	if (r < 0) {
 		diag_error("share %s: its name is too long", dir);

@@ -71,7 +71,7 @@ wrong 'until: twice' 'given twice' -k x --until a --until b
 wrong 'loud and quiet' 'do not go together' -k x -v -q
 
 # Commands and options that are planned, and not built yet, are as unknown as any other.
-for command in exec ctl backend; do
+for command in ctl backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
 for option in --vsock=3,path=s --balloon \

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hvrun exec: what init says is judged, the initramfs is what cpio reads, modules come in order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/exec_spec.h"
+#include "vm/exec.h"
+#include "vm/initramfs.h"
+#include "vm/kmod.h"
+
+static bool ends(struct exec_watch *watch, const char *line)
+{
+	*watch = (struct exec_watch){ .len = 0 };
+	return exec_take_line(watch, line);
+}
+
+static void lines_of_init(void **state)
+{
+	static const char *const nothing[] = { "",
+					       "exit",
+					       "exit ",
+					       "exit 256",
+					       "exit 1000",
+					       "exit -1",
+					       "exit 1x",
+					       "exit  1",
+					       "EXIT 1",
+					       "started sh",
+					       "error",
+					       "exit 0 0",
+					       "exit 99999999999999999999" };
+	struct exec_watch watch;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++)
+		assert_false(ends(&watch, nothing[i]));
+	assert_true(ends(&watch, "exit 0"));
+	assert_int_equal(watch.status, 0);
+	assert_true(ends(&watch, "exit 255"));
+	assert_int_equal(watch.status, 255);
+	assert_false(exec_take_line(&watch, "exit 3")); /* the first word counts */
+	assert_int_equal(watch.status, 255);
+	assert_true(ends(&watch, "error cannot mount\033[2J virtiofs"));
+	assert_true(watch.failed);
+}
+
+static void initramfs_is_cpio(void **state)
+{
+	char path[64], line[256];
+	struct initramfs fs;
+	unsigned found = 0;
+	FILE *cpio;
+
+	(void)state;
+	if (system("command -v cpio >/dev/null 2>&1") != 0)
+		skip();
+	assert_int_equal(initramfs_begin(&fs), 0);
+	assert_int_equal(initramfs_dir(&fs, "modules"), 0);
+	assert_int_equal(initramfs_file(&fs, "init", 0755, "12345", 5), 0);
+	assert_int_equal(initramfs_file(&fs, "modules/empty", 0600, "", 0), 0);
+	assert_int_equal(initramfs_end(&fs), 0);
+	/* A memfd is closed by exec: the shell gets its own. */
+	(void)snprintf(path, sizeof(path), "cpio -tv --quiet </proc/%d/fd/%d 2>&1", (int)getpid(),
+		       fs.fd);
+	cpio = popen(path, "r");
+	assert_non_null(cpio);
+	while (fgets(line, sizeof(line), cpio)) {
+		found |= strstr(line, "drwxr-xr-x") && strstr(line, " modules\n") ? 1 : 0;
+		found |= strstr(line, "-rwxr-xr-x") && strstr(line, " 5 ") &&
+					 strstr(line, " init\n")
+				 ? 2
+				 : 0;
+		found |= strstr(line, "-rw-------") && strstr(line, " modules/empty\n") ? 4 : 0;
+	}
+	assert_int_equal(pclose(cpio), 0);
+	assert_int_equal(found, 7);
+	close(fs.fd);
+}
+
+/* A module file that needs @depends: a header, three sections and their names. */
+static size_t make_module(unsigned char *to, const char *depends)
+{
+	static const char names[] = "\0.shstrtab\0.modinfo";
+	Elf64_Ehdr header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB },
+			      .e_shentsize = sizeof(Elf64_Shdr),
+			      .e_shnum = 3,
+			      .e_shstrndx = 1,
+			      .e_shoff = sizeof(header) };
+	Elf64_Shdr sections[3] = { 0 };
+	size_t at = sizeof(header) + sizeof(sections);
+	char info[128];
+	size_t len =
+		(size_t)snprintf(info, sizeof(info), "license=GPL%cdepends=%s", 0, depends) + 1;
+
+	sections[1] = (Elf64_Shdr){
+		.sh_name = 1, .sh_type = SHT_STRTAB, .sh_offset = at, .sh_size = sizeof(names)
+	};
+	sections[2] = (Elf64_Shdr){ .sh_name = 11,
+				    .sh_type = SHT_PROGBITS,
+				    .sh_offset = at + sizeof(names),
+				    .sh_size = len };
+	memcpy(to, &header, sizeof(header));
+	memcpy(to + sizeof(header), sections, sizeof(sections));
+	memcpy(to + at, names, sizeof(names));
+	memcpy(to + at + sizeof(names), info, len);
+	return at + sizeof(names) + len;
+}
+
+static void depends_of_a_module(void **state)
+{
+	unsigned char module[1024], copy[1024];
+	size_t len = make_module(module, "fuse,virtio-ring");
+
+	(void)state;
+	assert_string_equal(kmod_depends(module, len), "fuse,virtio-ring");
+	for (size_t cut = 0; cut < len; cut++) {
+		unsigned char *exact = malloc(cut ? cut : 1);
+
+		memcpy(exact, module, cut);
+		(void)kmod_depends(exact, cut); /* ASan looks */
+		free(exact);
+	}
+	for (size_t i = 0; i < len; i++) {
+		for (unsigned bit = 0; bit < 8; bit++) {
+			unsigned char *exact = malloc(len);
+			const char *got;
+
+			memcpy(exact, module, len);
+			exact[i] ^= (unsigned char)(1U << bit);
+			got = kmod_depends(exact, len);
+			assert_true(!got || strlen(got) < len);
+			free(exact);
+		}
+	}
+	memset(copy, 0xff, sizeof(copy));
+	assert_null(kmod_depends(copy, sizeof(copy)));
+}
+
+static void write_module(const char *dir, const char *name, const char *depends)
+{
+	unsigned char module[1024];
+	size_t len = make_module(module, depends);
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(module, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+struct order {
+	char text[256];
+};
+
+static int note(void *opaque, const char *path)
+{
+	struct order *order = opaque;
+	size_t used = strlen(order->text);
+
+	(void)snprintf(order->text + used, sizeof(order->text) - used, "%s ",
+		       strrchr(path, '/') + 1);
+	return 0;
+}
+
+static void modules_in_order(void **state)
+{
+	static const char *const wanted[] = { "virtiofs", "absent", "overlay", "fuse" };
+	static const char *const circle[] = { "ring_a" };
+	char dir[] = "/tmp/hvrun-kmod-XXXXXX", sub[64], path[128];
+	struct order order = { "" };
+	struct kmod_index *index;
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(sub, sizeof(sub), "%s/fs", dir);
+	assert_int_equal(mkdir(sub, 0755), 0);
+	write_module(sub, "virtiofs.ko", "virtio-core,fuse");
+	write_module(sub, "fuse.ko", "");
+	write_module(dir, "virtio-core.ko", "");
+	write_module(dir, "overlay.ko", "absent_too");
+	write_module(dir, "ring_a.ko", "ring_b");
+	write_module(dir, "ring_b.ko", "ring_a");
+	(void)snprintf(path, sizeof(path), "%s/modules.builtin", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs("kernel/drivers/virtio/virtio_mmio.ko\nkernel/fs/ext4/ext4.ko", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+
+	assert_int_equal(kmod_open(dir, &index), 0);
+	assert_true(kmod_has(index, "virtio_mmio"));
+	assert_true(kmod_has(index, "ext4"));
+	assert_true(kmod_has(index, "virtio_core"));
+	assert_false(kmod_has(index, "xt4"));
+	assert_int_equal(kmod_each(index, wanted, 4, note, &order), 0);
+	assert_string_equal(order.text, "virtio-core.ko fuse.ko virtiofs.ko overlay.ko ");
+	assert_true(kmod_each(index, circle, 1, note, &order) < 0);
+	kmod_free(index);
+	(void)snprintf(path, sizeof(path), "rm -r %s", dir);
+	assert_int_equal(system(path), 0);
+	assert_true(kmod_open(dir, &index) < 0);
+}
+
+static void words_for_init(void **state)
+{
+	struct exec_spec spec = { .text = NULL };
+	char *big = malloc(EXEC_SPEC_MAX);
+
+	(void)state;
+	exec_spec_add(&spec, 'a', "sh");
+	exec_spec_add(&spec, 'a', "");
+	exec_spec_add_number(&spec, 'u', 1000);
+	assert_int_equal(spec.len, 12);
+	assert_memory_equal(spec.text, "ash\0a\0u1000\0", 12);
+	memset(big, 'x', EXEC_SPEC_MAX - 1);
+	big[EXEC_SPEC_MAX - 1] = '\0';
+	exec_spec_add(&spec, 'a', big);
+	assert_true(spec.failed);
+	exec_spec_free(&spec);
+	free(big);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_of_init),       cmocka_unit_test(initramfs_is_cpio),
+		cmocka_unit_test(depends_of_a_module), cmocka_unit_test(modules_in_order),
+		cmocka_unit_test(words_for_init),
+	};
+
+	return cmocka_run_group_tests_name("exec", tests, NULL, NULL);
+}
