@@ -32,7 +32,7 @@ static const char *feature_option(unsigned feature)
 	case SANDBOX_TAP:
 		return "--net tap";
 	case SANDBOX_BACKEND:
-		return "--share or --vhost-user";
+		return "--share, --vhost-user or qcow2";
 	case SANDBOX_REPORT:
 		return "--report";
 	case SANDBOX_CONTROL:

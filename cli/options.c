@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "cli/options_apply.h"
 #include "cli/parse.h"
+#include "vm/backends.h"
 
 struct vm_config *options_config(struct parser *parser)
 {
@@ -238,7 +239,7 @@ static const struct option table[] = {
 	  .repeats = true,
 	  .name = "disk",
 	  .value = "FILE[,OPT]",
-	  .help = "ro, format=raw, direct, serial=ID; repeat: vda, vdb",
+	  .help = "ro, format=raw|qcow2, direct, serial=ID; repeat",
 	  .apply = apply_disk },
 	{ .letter = 'n',
 	  .repeats = true,
@@ -404,9 +405,10 @@ static int judge_boot(struct parser *parser, const struct vm_config *config)
 	if (!config->kernel && !config->manifest)
 		return parse_fail(parser,
 				  "no kernel to boot; name one with -k FILE, or see hvrun --help");
-	if (config->reboot && (config->share_count || config->vhost_user_count))
-		return parse_fail(parser, "--reboot does not go with --share or --vhost-user: who "
-					  "serves them does so for one boot");
+	if (config->reboot && vm_has_backends(config))
+		return parse_fail(parser,
+				  "--reboot does not go with --share, --vhost-user or disks "
+				  "of format qcow2: who serves them does so for one boot");
 	for (size_t i = 0; i < config->disk_count; i++) {
 		const struct vm_disk_config *disk = &config->disks[i];
 

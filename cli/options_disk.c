@@ -82,6 +82,33 @@ static int judge_disk(struct parser *parser, const struct vm_disk_config *disk)
 	return 0;
 }
 
+static int apply_format(struct parser *parser, const struct vm_disk_config *disk, bool *qcow2,
+			const char *value)
+{
+	*qcow2 = strcmp(value, "qcow2") == 0;
+	if (*qcow2 || strcmp(value, "raw") == 0)
+		return 0;
+	return parse_fail(parser, "--disk %s: unknown format %s; it can be raw or qcow2",
+			  disk->path, value);
+}
+
+/* What another program serves has no more than that one offers. */
+static int judge_format(struct parser *parser, const struct vm_disk_config *disk)
+{
+	if (!disk->qcow2 && disk->backing)
+		return parse_fail(parser, "--disk %s: backing=FILE needs format=qcow2", disk->path);
+	if (disk->backing_qcow2 && !disk->backing)
+		return parse_fail(parser, "--disk %s: backing-format needs backing=FILE",
+				  disk->path);
+	if (disk->qcow2 && disk->serial)
+		return parse_fail(parser, "--disk %s: a disk of format qcow2 has no serial",
+				  disk->path);
+	if (disk->qcow2 && disk->verity)
+		return parse_fail(parser, "--disk %s: verity is for disks of format raw",
+				  disk->path);
+	return 0;
+}
+
 static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, const char *part)
 {
 	if (strcmp(part, "ro") == 0) {
@@ -103,17 +130,24 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 	value = parse_key(part, "root-hash");
 	if (value)
 		return apply_root_hash(parser, disk, value);
-	value = parse_key(part, "format");
+	value = parse_key(part, "backing");
 	if (value) {
-		if (strcmp(value, "raw") == 0)
-			return 0;
-		return parse_fail(parser, "--disk %s: unknown format %s; it can be raw", disk->path,
-				  value);
+		if (!*value || disk->backing)
+			return parse_fail(parser, "--disk %s: backing= wants one file", disk->path);
+		disk->backing = value;
+		return 0;
 	}
+	value = parse_key(part, "backing-format");
+	if (value)
+		return apply_format(parser, disk, &disk->backing_qcow2, value);
+	value = parse_key(part, "format");
+	if (value)
+		return apply_format(parser, disk, &disk->qcow2, value);
 	return parse_fail(
 		parser,
-		"--disk %s: unknown word \"%s\"; there are ro, format=raw, direct, serial=ID, "
-		"verity=HASHFILE and root-hash=HEX, and a comma in a file name is written twice",
+		"--disk %s: unknown word \"%s\"; there are ro, format=raw|qcow2, backing=FILE, "
+		"backing-format=raw|qcow2, direct, serial=ID, verity=HASHFILE and root-hash=HEX, and "
+		"a comma in a file name is written twice",
 		disk->path, part);
 }
 
@@ -132,6 +166,8 @@ int apply_disk(struct parser *parser, char *value)
 		err = apply_disk_part(parser, disk, parse_part(&list));
 	if (!err)
 		err = judge_disk(parser, disk);
+	if (!err)
+		err = judge_format(parser, disk);
 	if (!err)
 		config->disk_count++;
 	return err;

@@ -129,6 +129,7 @@ void virtio_dev_failed(struct virtio_dev *dev)
 	if (has(dev, VIRTIO_S_NEEDS_RESET))
 		return;
 	dev->status |= VIRTIO_S_NEEDS_RESET;
+	show(dev);
 	if (has(dev, VIRTIO_S_DRIVER_OK))
 		interrupt(dev, VIRTIO_ISR_CONFIG);
 }

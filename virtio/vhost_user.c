@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -29,6 +30,7 @@
 #include "virtio/vhost_user.h"
 
 enum {
+	DRAIN_MS = 2000,	 /* for a disk's requests at a reset */
 	INFLIGHT_MAX = 16 << 20, /* bytes that a back-end may want for its notes */
 };
 
@@ -239,6 +241,25 @@ static void vhost_ready(struct virtio_dev *dev)
 		gone(vhost);
 }
 
+/*
+ * Gives a disk's back-end the time to answer what it has taken. QEMU's (7.2) stops a ring without waiting
+ * for its requests, which then write into memory that the driver has long given to somebody else. Bounded: a
+ * driver can announce what it never offered.
+ */
+static void drain(struct vhost *vhost, const struct virtqueue *vq)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (unsigned i = 0; i < DRAIN_MS && !vhost->gone; i++) {
+		uint16_t avail = 0, used = 0;
+
+		if (mem_load16(vq->mem, gpa_add(vq->avail, 2), &avail) < 0 ||
+		    mem_load16(vq->mem, gpa_add(vq->used, 2), &used) < 0 || avail == used)
+			return;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 /* On return the back-end has let go of the ring, as far as one can ask it to. */
 static void vhost_queue_stop(struct virtio_dev *dev, unsigned index)
 {
@@ -254,6 +275,8 @@ static void vhost_queue_stop(struct virtio_dev *dev, unsigned index)
 	vhost->started[index] = false;
 	if (vhost->gone)
 		return;
+	if (vhost->kind == VHOST_USER_BLK)
+		drain(vhost, &dev->queues[index]);
 	le32_store(payload, index);
 	if (vhost_user_ask(&vhost->link, &ask, reply, sizeof(reply), NULL) < 0) {
 		gone(vhost);

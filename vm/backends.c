@@ -11,9 +11,14 @@
 
 #include "base/diag.h"
 #include "vm/machine.h"
+#include "vm/qcow2.h"
 
 bool vm_has_backends(const struct vm_config *config)
 {
+	for (size_t i = 0; i < config->disk_count; i++) {
+		if (config->disks[i].qcow2)
+			return true;
+	}
 	return config->share_count || config->vhost_user_count;
 }
 
@@ -96,6 +101,10 @@ int vm_open_backends(struct vm *vm)
 	if (!vm_has_backends(vm->config))
 		return 0;
 	status = make_shared_memory(vm);
+	for (unsigned i = 0; !status && i < vm->config->disk_count; i++) {
+		if (vm->config->disks[i].qcow2)
+			status = vm_start_qcow2(vm, i);
+	}
 	for (unsigned i = 0; !status && i < vm->config->share_count; i++)
 		status = vm_start_share(vm, &vm->config->shares[i]);
 	for (unsigned i = 0; !status && i < vm->config->vhost_user_count; i++)

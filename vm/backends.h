@@ -3,6 +3,7 @@
 #ifndef VM_BACKENDS_H
 #define VM_BACKENDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "virtio/devices.h"
@@ -19,7 +20,8 @@ struct vm_backend {
 	const char *tag;      /* of a file system */
 	unsigned queues;      /* of a disk */
 	uint8_t mac[6];	      /* of a network device */
-	unsigned index;	      /* among those of its kind */
+	unsigned index;	      /* among those of its kind, or of the disk */
+	bool disk;	      /* it serves a --disk */
 	struct daemon daemon; /* keeper -1: it is not ours to start and end */
 };
 

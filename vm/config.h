@@ -70,6 +70,9 @@ struct vm_disk_config {
 	size_t root_len; /* bytes; 0: not given, the manifest has it */
 	bool readonly;
 	bool direct;
+	bool qcow2;	     /* the format; else raw */
+	const char *backing; /* of a qcow2 image; NULL: none */
+	bool backing_qcow2;  /* its format; else raw */
 };
 
 /* A named port of the guest's virtio-console. One of socket and file, or descriptors (exec). */

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "vm/machine.h"
+#include "vm/qcow2.h"
 #include "vm/signed.h"
 
 enum { IO_THREADS = 2 }; /* per disk; more only helps a medium that is slow and parallel */
@@ -90,24 +91,6 @@ int vm_open_disk(struct vm *vm, unsigned index, struct disk **out)
 	return open_verified(vm, index, *out, out);
 }
 
-static int create_disk(struct vm *vm, unsigned index)
-{
-	const struct vm_disk_config *config = &vm->config->disks[index];
-	struct virtio_blk_config blk = {
-		.serial = config->serial,
-		.threads = IO_THREADS,
-		.io_uring = vm->config->io_uring && !config->verity,
-		.guard = &vm->sandbox.guard,
-	};
-	struct virtio_dev *dev;
-	int r = vm_open_disk(vm, index, &blk.disk);
-
-	if (r < 0)
-		return r;
-	r = virtio_blk_create(&blk, index, vm->mem, vm->loop, &dev);
-	return r < 0 ? r : place(vm, dev);
-}
-
 /* The back-end stays the machine's: the next boot has it too. */
 static int create_net(struct vm *vm, unsigned index)
 {
@@ -159,6 +142,39 @@ static int create_backend(struct vm *vm, struct vm_backend *backend)
 	r = virtio_vhost_user_create(&config, backend->index, vm->mem, vm->loop, &dev);
 	if (r < 0)
 		daemon_talk(&backend->daemon);
+	return r < 0 ? r : place(vm, dev);
+}
+
+static int create_qcow2(struct vm *vm, unsigned index)
+{
+	int r = vm_judge_qcow2(vm, index);
+
+	for (unsigned i = 0; !r && i < vm->backend_count; i++) {
+		if (vm->backends[i].disk && vm->backends[i].index == index)
+			return create_backend(vm, &vm->backends[i]);
+	}
+	return r;
+}
+
+static int create_disk(struct vm *vm, unsigned index)
+{
+	const struct vm_disk_config *config = &vm->config->disks[index];
+	struct virtio_blk_config blk = {
+		.serial = config->serial,
+		.threads = IO_THREADS,
+		.io_uring = vm->config->io_uring && !config->verity,
+		.guard = &vm->sandbox.guard,
+	};
+	struct virtio_dev *dev;
+
+	if (config->qcow2)
+		return create_qcow2(vm, index);
+
+	int r = vm_open_disk(vm, index, &blk.disk);
+
+	if (r < 0)
+		return r;
+	r = virtio_blk_create(&blk, index, vm->mem, vm->loop, &dev);
 	return r < 0 ? r : place(vm, dev);
 }
 
@@ -280,7 +296,7 @@ static int create_all(struct vm *vm)
 	if (!r)
 		r = create_rng(vm);
 	for (unsigned i = 0; !r && i < vm->backend_count; i++)
-		r = create_backend(vm, &vm->backends[i]);
+		r = vm->backends[i].disk ? 0 : create_backend(vm, &vm->backends[i]);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
 	return r ? r : show_registers(vm);

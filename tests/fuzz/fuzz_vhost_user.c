@@ -62,14 +62,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t mac[6] = { 2 };
 	struct vhost_user_config config = { .peer = "fuzz", .tag = "t", .queues = 2, .mac = mac };
-	int memory = mem_share_create(FUZZ_RAM);
 	struct virtio_dev *dev = NULL;
-	struct guest_mem *mem;
-	struct loop *loop;
-	int pair[2];
+	struct guest_mem *mem = NULL;
+	struct loop *loop = NULL;
+	int pair[2], memory;
 
 	if (size < 1 || size > SAID_MAX)
 		return -1;
+	memory = mem_share_create(FUZZ_RAM);
 	fuzz_expect(memory >= 0 && mem_create(&mem) == 0 && mem_share(mem, memory) == 0);
 	fuzz_expect(mem_add(mem, gpa(0), FUZZ_RAM, MEM_RAM) == 0 && loop_create(&loop) == 0);
 	fuzz_expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);

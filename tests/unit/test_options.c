@@ -209,13 +209,34 @@ static void test_disk(void **state)
 	refuse("-k|x|-d|a,verity=h,root-hash=00", "64 or 128 hexadecimal digits");
 	refuse("-k|x|-d|a,", "unknown word \"\"");
 	refuse("-k|x|-d|a,ro=1", "unknown word \"ro=1\"");
-	refuse("-k|x|-d|a,format=qcow2", "unknown format qcow2");
+	refuse("-k|x|-d|a,format=vmdk", "unknown format vmdk; it can be raw or qcow2");
 	refuse("-k|x|-d|a,format=", "unknown format ; it can be raw");
 	refuse("-k|x|-d|a,serial=", "not 1 to 20");
 	refuse("-k|x|-d|a,serial=123456789012345678901", "not 1 to 20");
 	refuse("-k|x|-d|a,serial=a b", "not printable ASCII");
 	refuse("-k|x|-d|a,serial=a\xc3\xa9", "not printable ASCII");
 	refuse("-k|x|-d|a,serial=1,serial=2", "given twice");
+}
+
+static void test_disk_qcow2(void **state)
+{
+	const struct vm_disk_config *disk = options.config.disks;
+
+	(void)state;
+	accept("-k|x|-d|a,format=qcow2,ro,backing=b,,c,backing-format=qcow2");
+	assert_true(disk->qcow2);
+	assert_string_equal(disk->backing, "b,c");
+	assert_true(disk->backing_qcow2);
+	accept("-k|x|-d|a,format=qcow2,backing=b|-d|c");
+	assert_false(disk->backing_qcow2);
+	assert_false(options.config.disks[1].qcow2);
+	refuse("-k|x|-d|a,backing=b", "needs format=qcow2");
+	refuse("-k|x|-d|a,format=qcow2,backing=", "wants one file");
+	refuse("-k|x|-d|a,format=qcow2,backing=b,backing=c", "wants one file");
+	refuse("-k|x|-d|a,format=qcow2,backing-format=qcow2", "needs backing=FILE");
+	refuse("-k|x|-d|a,format=qcow2,backing=b,backing-format=vdi", "unknown format vdi");
+	refuse("-k|x|-d|a,format=qcow2,serial=1", "has no serial");
+	refuse("-k|x|-d|a,format=qcow2|--reboot", "--reboot does not go with");
 }
 
 #define ROOT "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
@@ -649,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_cpus),
 		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_disk_qcow2),
 		cmocka_unit_test(test_disk_verity),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_disk_commas),

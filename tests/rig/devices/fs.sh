@@ -9,7 +9,8 @@ fs_files() { if [ -n "${HVRUN_TEST_LONG:-}" ]; then echo 3000; else echo 200; fi
 prepare() {
 	cp "$(rig_program fs)" "$extra/bin/fs" || return 1
 	# L1's own file system is in memory and has no extended attributes.
-	truncate -s 32M "$job/fs.img" && mke2fs -q -t ext4 "$job/fs.img" || return 1
+	truncate -s 16M "$job/fs.img" &&
+		PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -O ^has_journal -N 8192 "$job/fs.img" || return 1
 	if [ "$rig_suite" = bookworm ]; then
 		rig_job_install "$job" qemu-system-common usr/lib/qemu/virtiofsd &&
 			rig_job_install "$job" libglib2.0-0 '*/libglib-2.0.so.*' '*/libgmodule-2.0.so.*' &&
@@ -24,7 +25,10 @@ prepare() {
 		rig_job_install "$job" libc6 '*/ld-linux*' '*/libc.so.6' '*/libm.so.6'
 }
 
-l1_modules() { echo loop; }
+l1_modules() {
+	echo brd
+	[ "$rig_arch" != riscv ] || echo crc32c_generic ext4
+}
 
 guest_modules() { echo virtiofs; }
 
@@ -33,7 +37,8 @@ options() { echo "--share /tmp/fs-rw,tag=rw --share /tmp/fs-ro,ro"; }
 l1_before() {
 	cat <<'L1'
 mkdir -p /tmp/fs-rw /tmp/fs-ro/sub
-mount -t ext4 -o loop /job/fs.img /tmp/fs-rw
+cat /job/fs.img >/dev/ram0
+mount -t ext4 /dev/ram0 /tmp/fs-rw
 mkdir /tmp/fs-rw/sub
 echo secret >/tmp/fs-secret
 for d in /tmp/fs-rw /tmp/fs-ro; do
