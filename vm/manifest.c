@@ -174,7 +174,7 @@ static int take_hex(struct reader *r, const char *key, uint8_t *out, size_t max,
 
 static int take_hash(struct reader *r, const char *key, uint8_t hash[MANIFEST_HASH])
 {
-	size_t len;
+	size_t len = 0;
 	int err = take_hex(r, key, hash, MANIFEST_HASH, &len);
 
 	if (!err && len != MANIFEST_HASH)

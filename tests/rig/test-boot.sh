@@ -9,6 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/rig/report.sh
 
 # -- One CPU: the root disk, a read-only disk, a disk to discard on, entropy, input -------------
+# All of it signed, by a manifest that hvrun of this architecture makes in L1, where minisign and veritysetup
+# are here to make key and tree: the root disk is untrusted (the guest writes it), the read-only one verified.
 
 guest_one() {
 	cat <<'GUEST'
@@ -67,18 +69,40 @@ cd /job
 limit=$(cat limit)
 for f in root.img ro.img scratch.img; do cp --sparse=always $f /tmp/ 2>/dev/null || cp $f /tmp/; done
 cd /tmp
+set -- --disk ro.img,ro,serial=rig-ro
+words=$(cat /job/words)
+if [ -f /job/ro.tree ]; then
+	/job/hvrun sign -k /job/kernel -i /job/initrd -a "$words" --untrusted-disk root.img \
+		-d "ro.img,ro,verity=/job/ro.tree,root-hash=$(cat /job/root-hash)" \
+		--untrusted-disk scratch.img --manifest list -s /job/key.sec || exit 1
+	set -- --verify-key /job/key.pub --manifest list --disk ro.img,ro,serial=rig-ro,verity=/job/ro.tree
+	if /job/hvrun verify --verify-key /job/key.pub --manifest list -k /job/kernel -i /job/initrd -a "$words x" \
+		--disk root.img --disk ro.img,ro,verity=/job/ro.tree --disk scratch.img; then
+		echo RIG-DIFFERENCE accepted
+	else
+		echo "RIG-DIFFERENCE $?"
+	fi
+fi
 echo "BLOCKS-BEFORE 2048"
 {
 	seen one RIG-READY
 	yes 0123456789 | head -c 5000
 	ended one
 } | vmm one "$limit" /job/hvrun --kernel /job/kernel --initrd /job/initrd --memory 256M --cpus 1 \
-	--disk root.img --disk ro.img,ro,serial=rig-ro --disk scratch.img --append "$(cat /job/words)"
+	--disk root.img "$@" --disk scratch.img --append "$words"
 status=$?
 echo "BLOCKS-AFTER $(du -k scratch.img | cut -f1)"
 cp root.img /out/
 exit $status
 L1
+}
+
+# signing JOB: a key, and a tree of hashes of ro.img, if this machine has the programs.
+signing() {
+	path=$PATH:/usr/sbin:/sbin
+	PATH=$path command -v minisign >/dev/null && PATH=$path command -v veritysetup >/dev/null || return 0
+	minisign -G -W -f -p "$1/key.pub" -s "$1/key.sec" >/dev/null 2>&1 || return 0
+	PATH=$path veritysetup format "$1/ro.img" "$1/ro.tree" | sed -n 's/^Root hash:[[:space:]]*//p' >"$1/root-hash"
 }
 
 run_one() {
@@ -95,10 +119,16 @@ run_one() {
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
 	{ printf 'read-only content'; head -c 65519 /dev/zero; } >"$work/job/ro.img"
 	truncate -s 2M "$work/job/scratch.img"
+	signing "$work/job"
 	run_rig -a "$rig_arch" -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 
 	is "$rig_arch-boot-status" "$status" 0
+	if [ -f "$work/job/ro.tree" ]; then
+		is "$rig_arch-signed-difference" "$(sed -n 's/^RIG-DIFFERENCE //p' "$log" | tr -d '\r')" 77
+	else
+		skip "$rig_arch-signed" 'there is no minisign or no veritysetup here'
+	fi
 	from_guest root cpus sync reread rng-driver rng ro-flag ro-serial ro-content ro-write \
 		discard zero discard-reads discard-rest direct-reads input
 	is "$rig_arch-console-complete" "$(grep -o 'RIG-LINE [0-9]* of the console' "$log" | sort -u | wc -l)" 80
