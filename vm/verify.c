@@ -191,8 +191,7 @@ static int verify_cmdline(const struct vm_config *config, const char *wanted)
 	}
 	if (!*config->append && !config->append_only)
 		return 0;
-	if (vm_cmdline(config, &arch_words, line, sizeof(line)) == 0 &&
-	    strcmp(line, wanted) == 0)
+	if (vm_cmdline(config, &arch_words, line, sizeof(line)) == 0 && strcmp(line, wanted) == 0)
 		return 0;
 	diag_error("command line: it would be \"%s\", and the manifest's is \"%s\"", line, wanted);
 	return VM_STATUS_REFUSED;
