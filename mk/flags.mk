@@ -55,9 +55,8 @@ endif
 LDLIBS_x86   :=
 LDLIBS_arm64 := -lfdt
 LDLIBS_riscv := -lfdt
-# Debian's riscv64 libraries are a release younger than the cross C library: what they call the C23
-# strtoll is strtoll to it (they differ in numbers that begin with 0b).
-LDLIBS_riscv += -Wl,-u,strtoll -Wl,--defsym=__isoc23_strtoll=strtoll
+# Of arch/riscv/compat.c, which Jansson needs though it comes later.
+LDLIBS_riscv += -Wl,-u,__isoc23_strtoll
 LDLIBS       := -lz -lzstd -lsodium -ljansson $(LDLIBS_$(ARCH))
 
 # Instrumented code makes gcc see sizes that cannot be; the other builds judge these.
