@@ -193,7 +193,7 @@ static void add_note(uint8_t **at, const char *name, uint32_t type, const void *
 	le32_store(*at, (uint32_t)strlen(name) + 1);
 	le32_store(*at + 4, (uint32_t)size);
 	le32_store(*at + 8, type);
-	strcpy((char *)*at + NOTE_HEAD, name);
+	memcpy(*at + NOTE_HEAD, name, strlen(name) + 1);
 	*at += NOTE_HEAD + ((strlen(name) + 4) & ~(size_t)3);
 	memcpy(*at, data, size);
 	*at += padded;

@@ -210,7 +210,7 @@ static void write_regs(struct gdb_server *s, struct gdb_text *text)
 
 	for (unsigned i = 0; (reg = arch_reg(i)) && !gdb_text_end(text); i++) {
 		uint8_t value[ARCH_REG_BYTES] = { 0 };
-		size_t digits = reg->bits / 8U * 2U;
+		size_t digits = (size_t)reg->bits / 4;
 
 		if (gdb_text_char(text, 'x')) {
 			if ((size_t)(text->end - text->at) < digits - 1)

@@ -36,9 +36,10 @@ enum { MSR_KERNEL_GS_BASE = 0xc0000102U };
 	{                                                                           \
 		name, "data_ptr", 64, FROM_SREGS, offsetof(struct kvm_sregs, field) \
 	}
-#define SEL(name, field)                                                                     \
-	{                                                                                    \
-		name, "int32", 32, FROM_SELECTOR, offsetof(struct kvm_sregs, field.selector) \
+#define SEL(name, field)                                                                           \
+	{                                                                                          \
+		name, "int32", 32, FROM_SELECTOR,                                                  \
+			offsetof(struct kvm_sregs, field) + offsetof(struct kvm_segment, selector) \
 	}
 #define ST(n)                                                                       \
 	{                                                                           \
