@@ -71,7 +71,7 @@ static void place_segments(struct core *core)
 	core->end = PAGE; /* headers: 64 + 25 * 56 bytes at most */
 	regions = mem_regions(core->mem, &count);
 	for (size_t i = 0; i < count && core->count < MEM_MAX_REGIONS; i++) {
-		if (regions[i].kind == MEM_HOLE)
+		if (regions[i].kind != MEM_RAM && regions[i].kind != MEM_READONLY)
 			continue;
 		core->segments[core->count++] = (struct segment){ regions[i].start.v,
 								  regions[i].start, regions[i].size,

@@ -86,7 +86,7 @@ static void add_address(const struct guest_mem *mem, const struct vcpu *vcpu, ui
 		uint64_t delta = address - place.at.v;
 		uint64_t at = region->start.v;
 
-		if (region->kind == MEM_HOLE)
+		if (region->kind != MEM_RAM && region->kind != MEM_READONLY)
 			continue;
 		if (place.at.v - at < region->size)
 			at = place.at.v & ~(uint64_t)(PAGE - 1);

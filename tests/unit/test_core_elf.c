@@ -36,7 +36,8 @@ static int setup(void **unused)
 	(void)unused;
 	assert_int_equal(mem_create(&mem), 0);
 	assert_int_equal(mem_add(mem, gpa(0), LOW, MEM_RAM), 0);
-	assert_int_equal(mem_add(mem, gpa(LOW), HIGH_AT - LOW, MEM_HOLE), 0);
+	assert_int_equal(mem_add(mem, gpa(LOW), PAGE, MEM_REGISTERS), 0);
+	assert_int_equal(mem_add(mem, gpa(LOW + PAGE), HIGH_AT - LOW - PAGE, MEM_HOLE), 0);
 	assert_int_equal(mem_add(mem, gpa(HIGH_AT), HIGH, MEM_RAM), 0);
 	state = (struct core_state){ .machine = EM_X86_64, .cpus = 2, .regs_size = 16 };
 	memset(state.regs[0], 0x11, 16);
