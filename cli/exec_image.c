@@ -53,8 +53,8 @@ static int take_module(void *opaque, const char *path)
 	struct exec_image *image = opaque;
 	const char *base = strrchr(path, '/');
 	char name[NAME_MAX + 16];
-	uint8_t *data;
-	size_t len;
+	uint8_t *data = NULL;
+	size_t len = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int r = fd < 0 ? -errno : read_file_whole(fd, MODULE_MAX, &data, &len);
 

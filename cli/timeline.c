@@ -135,7 +135,7 @@ static void add_time(struct text *text, uint64_t us)
 
 static unsigned place(uint64_t us, uint64_t total)
 {
-	return LEFT + (unsigned)((double)us / (double)total * PLOT);
+	return LEFT + (unsigned)((double)us / (double)total * (double)PLOT);
 }
 
 static void draw_axis(struct text *text, uint64_t total, unsigned bottom)

@@ -53,16 +53,16 @@ bool console_multiport(const struct console *con);
 unsigned console_rx_queue(unsigned port);
 unsigned console_tx_queue(unsigned port);
 
-/* console_port.c: a doorbell of @port's queues. */
-void console_port_serve_tx(struct console *con, unsigned port);
-void console_port_serve_rx(struct console *con, unsigned port);
+/* console_port.c: a doorbell of port @number's queues. */
+void console_port_serve_tx(struct console *con, unsigned number);
+void console_port_serve_rx(struct console *con, unsigned number);
 void console_port_reset(struct console_port *port);
 bool console_port_drained(const struct console_port *port);
 
 /* console_control.c: doorbells, and what the host has to say of a port. */
 void console_control_serve_tx(struct console *con);
 void console_control_serve_rx(struct console *con);
-void console_control_tell_open(struct console *con, unsigned port);
+void console_control_tell_open(struct console *con, unsigned number);
 void console_control_tell_size(struct console *con);
 void console_control_reset(struct console *con);
 

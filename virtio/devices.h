@@ -77,26 +77,26 @@ int virtio_console_create(const struct virtio_console_port *ports, unsigned coun
 			  struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
 /*
- * Input for the guest by @port: takes at most @len bytes and returns how many fitted. After a short
+ * Input for the guest by port @number: takes at most @len bytes and returns how many fitted. After a short
  * take the rest is to be offered again when the port's room function was called, and not before. What
  * was taken is kept until the guest takes it, over a reset too. Loop thread.
  */
-size_t virtio_console_input(struct virtio_dev *dev, unsigned port, const void *data, size_t len);
+size_t virtio_console_input(struct virtio_dev *dev, unsigned number, const void *data, size_t len);
 
-/* The host takes output of @port again after a short take of out. Loop thread. */
-void virtio_console_output_ready(struct virtio_dev *dev, unsigned port);
+/* The host takes output of port @number again after a short take of out. Loop thread. */
+void virtio_console_output_ready(struct virtio_dev *dev, unsigned number);
 
 /*
- * Serves the output of @port as far as it goes now. True if nothing that the driver has offered is left.
+ * Serves the output of port @number as far as it goes now. True if nothing that the driver has offered is left.
  * Loop thread.
  */
-bool virtio_console_drain(struct virtio_dev *dev, unsigned port);
+bool virtio_console_drain(struct virtio_dev *dev, unsigned number);
 
 /*
- * Our end of @port is there now, or is gone: a program that reads gets what was put in before, then
+ * Our end of port @number is there now, or is gone: a program that reads gets what was put in before, then
  * the end. Loop thread.
  */
-void virtio_console_connect(struct virtio_dev *dev, unsigned port, bool open);
+void virtio_console_connect(struct virtio_dev *dev, unsigned number, bool open);
 
 /*
  * Prints what the driver has handed over, a batch at most, without waiting for its doorbell: the last
