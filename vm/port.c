@@ -60,7 +60,7 @@ static void watch_what_is_wanted(struct vm_port *port)
 		bool any = in_mask || out_mask || !port->in_live;
 
 		watch(port, port->in_fd, &port->in_mask,
-		      any ? in_mask | out_mask | EPOLLHUP : NOT_WATCHED);
+		      any ? in_mask | out_mask | (int)EPOLLHUP : NOT_WATCHED);
 		return;
 	}
 	if (port->in_fd >= 0)

@@ -265,7 +265,7 @@ static int verify(const struct keys *k, const char *text, size_t len, const uint
 /* Both forms hold; with any bit of the file changed behind its first line, none does. */
 static void signatures(void **state)
 {
-	uint8_t message[64] = "sixty-four bytes, so that a hash of them has as many as they do.";
+	uint8_t message[65] = "sixty-four bytes, so that a hash of them has as many as they do.";
 	uint8_t prehash[MINISIGN_PREHASH];
 	char text[MINISIGN_SIGNATURE_TEXT];
 	struct keys k;
