@@ -24,8 +24,13 @@
 /* "x86-64", "arm64", "riscv64": for messages. */
 extern const char arch_name[];
 
-/* The board is described by a device tree (--dump-dtb); else by ACPI. */
+/*
+ * What the command line may ask of this architecture: the board is described by a device tree
+ * (--dump-dtb), else by ACPI (--virtio); vCPUs can have performance monitors (--pmu).
+ */
 extern const bool arch_has_tree;
+extern const bool arch_has_acpi;
+extern const bool arch_has_pmu;
 
 /* The capabilities of KVM that only this architecture needs; ended by an entry without name. */
 extern const struct kvm_need arch_kvm_needs[];
@@ -77,6 +82,7 @@ struct arch_config {
 	struct bus *bus;
 	struct loop *loop;
 	unsigned cpus;
+	bool pmu;		  /* vCPUs with performance monitors; only where arch_has_pmu */
 	serial_out_fn serial_out; /* NULL: the board has no serial port */
 	void *serial_opaque;
 	struct arch_events events;

@@ -99,6 +99,13 @@ static int apply_cpus(struct parser *parser, char *value)
 	return 0;
 }
 
+static int apply_pmu(struct parser *parser, char *value)
+{
+	(void)value;
+	options_config(parser)->pmu = true;
+	return 0;
+}
+
 static int apply_console(struct parser *parser, char *value)
 {
 	enum vm_console *console = &options_config(parser)->console;
@@ -235,6 +242,12 @@ static const struct option table[] = {
 	  .value = "N",
 	  .help = "number of vCPUs; default 1",
 	  .apply = apply_cpus },
+	{ .repeats = true,
+	  .rare = true,
+	  .name = "pmu",
+	  .help = "vCPUs with performance monitors",
+	  .apply = apply_pmu,
+	  .needs = &arch_has_pmu },
 	{ .letter = 'd',
 	  .repeats = true,
 	  .name = "disk",
@@ -277,7 +290,8 @@ static const struct option table[] = {
 	  .name = "virtio",
 	  .value = "HOW",
 	  .help = "tell of devices by acpi (default) or cmdline",
-	  .apply = apply_virtio },
+	  .apply = apply_virtio,
+	  .needs = &arch_has_acpi },
 	{ .rare = true,
 	  .name = "dump-dtb",
 	  .value = "FILE",

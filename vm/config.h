@@ -129,6 +129,7 @@ struct vm_config {
 	bool append_only;
 	uint64_t memory; /* bytes, a multiple of 4096 */
 	unsigned cpus;
+	bool pmu; /* vCPUs with performance monitors */
 	struct vm_disk_config disks[VM_MAX_DISKS];
 	size_t disk_count;
 	const char *verify_key; /* a minisign public key; NULL: nothing is verified */

@@ -160,6 +160,7 @@ static int create_board(struct vm *vm)
 		.bus = vm->bus,
 		.loop = vm->loop,
 		.cpus = vm->config->cpus,
+		.pmu = vm->config->pmu,
 		.serial_out = vm->config->console == VM_CONSOLE_NONE ? NULL : vm_guest_output,
 		.serial_opaque = vm,
 		.events = { power_off, reset, exit_status, panicked, vm },

@@ -58,4 +58,10 @@ enum {
 	ARM64_PPI_TIMER_HYPERVISOR = 10,
 };
 
+/* And of the performance monitors, which KVM wants by the GIC's own number: 16 more. */
+enum {
+	ARM64_PPI_PMU = 7,
+	ARM64_FIRST_PPI = 16,
+};
+
 #endif

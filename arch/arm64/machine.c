@@ -26,6 +26,8 @@ enum {
 
 const char arch_name[] = "arm64";
 const bool arch_has_tree = true;
+const bool arch_has_acpi = false;
+const bool arch_has_pmu = true;
 const bool arch_register_memory = false; /* but with FEAT_S2FWB, which KVM does not tell */
 const struct arch_words arch_words = { .serial_console = "console=ttyS0", .always = "" };
 
@@ -38,6 +40,7 @@ const struct kvm_need arch_kvm_needs[] = {
 	  false },
 	{ KVM_CAP_ARM_SVE, "KVM_CAP_ARM_SVE", "vectors of any length", false },
 	{ KVM_CAP_ARM_PTRAUTH_ADDRESS, "KVM_CAP_ARM_PTRAUTH_ADDRESS", "signed pointers", false },
+	{ KVM_CAP_ARM_PMU_V3, "KVM_CAP_ARM_PMU_V3", "performance monitors (--pmu)", false },
 	{ 0, NULL, NULL, false },
 };
 
@@ -125,6 +128,14 @@ static void enable_no_syndrome_exits(const struct kvm *kvm)
 	(void)ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &cap);
 }
 
+static int check_pmu(const struct arch_config *config)
+{
+	if (!config->pmu || kvm_has(config->kvm, KVM_CAP_ARM_PMU_V3))
+		return 0;
+	diag_error("--pmu: this host has no performance monitors for guests (KVM_CAP_ARM_PMU_V3)");
+	return -ENOTSUP;
+}
+
 int arch_create(const struct arch_config *config, struct arch **out)
 {
 	struct arch *arch = calloc(1, sizeof(*arch));
@@ -139,8 +150,10 @@ int arch_create(const struct arch_config *config, struct arch **out)
 
 	enable_no_syndrome_exits(config->kvm);
 
-	int r = arch->mpidr ? arm64_gic_create(arch) : -ENOMEM;
+	int r = arch->mpidr ? check_pmu(config) : -ENOMEM;
 
+	if (!r)
+		r = arm64_gic_create(arch);
 	if (!r)
 		r = create_devices(arch);
 	if (r < 0) {
@@ -157,7 +170,11 @@ int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus)
 
 	for (unsigned i = 0; !r && i < arch->config.cpus; i++)
 		r = arm64_vcpu_init(arch, &vcpus[i]);
-	return r ? r : arm64_gic_init(arch);
+	if (!r)
+		r = arm64_gic_init(arch);
+	for (unsigned i = 0; !r && arch->config.pmu && i < arch->config.cpus; i++)
+		r = arm64_pmu_init(&vcpus[i]);
+	return r;
 }
 
 int arch_irq_edge(struct arch *arch, unsigned gsi, struct irq_line *line)

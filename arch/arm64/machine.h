@@ -39,6 +39,9 @@ int arm64_gic_init(struct arch *arch);
 /* vcpu.c: features of @vcpu, and its MPIDR. 0 or -errno, said. */
 int arm64_vcpu_init(struct arch *arch, struct vcpu *vcpu);
 
+/* vcpu.c: the performance monitors of @vcpu, once the GIC is there. 0 or -errno, said. */
+int arm64_pmu_init(const struct vcpu *vcpu);
+
 /* tree.c: the board as a device tree at arch->boot.tree. 0 or -errno, said. */
 int arm64_write_tree(struct arch *arch, const struct arch_images *images);
 

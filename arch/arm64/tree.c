@@ -83,13 +83,16 @@ static void add_gic(struct dt *dt, const struct arch *arch)
 }
 
 /* A GICv2 wants to be told which processors have a private interrupt: all, as a mask. */
-static void add_timer(struct dt *dt, const struct arch *arch)
+static uint32_t private_flags(const struct arch *arch, uint32_t flags)
 {
-	uint32_t flags = LEVEL_LOW;
-
 	if (arch->gic == ARM64_GIC_V2)
 		flags |= ((UINT32_C(1) << arch->config.cpus) - 1) << 8;
+	return flags;
+}
 
+static void add_timer(struct dt *dt, const struct arch *arch)
+{
+	uint32_t flags = private_flags(arch, LEVEL_LOW);
 	const uint32_t cells[] = {
 		GIC_PPI, ARM64_PPI_TIMER_SECURE,     flags, /**/
 		GIC_PPI, ARM64_PPI_TIMER_PHYSICAL,   flags, /**/
@@ -129,12 +132,25 @@ static void add_clock(struct dt *dt)
 	dt_node_end(dt);
 }
 
+/* arm/pmu.yaml */
+static void add_pmu(struct dt *dt, const struct arch *arch)
+{
+	const uint32_t cells[] = { GIC_PPI, ARM64_PPI_PMU, private_flags(arch, LEVEL_HIGH) };
+
+	dt_node(dt, "pmu");
+	dt_string(dt, "compatible", "arm,armv8-pmuv3");
+	dt_cells(dt, "interrupts", cells, sizeof(cells) / sizeof(cells[0]));
+	dt_node_end(dt);
+}
+
 static void add_arm_nodes(struct dt *dt, const struct arch *arch)
 {
 	add_cpus(dt, arch);
 	add_psci(dt);
 	add_gic(dt, arch);
 	add_timer(dt, arch);
+	if (arch->config.pmu)
+		add_pmu(dt, arch);
 	add_clock(dt);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "arch/arm64/layout.h"
 #include "arch/arm64/machine.h"
 #include "arch/arm64/regs.h"
 #include "base/diag.h"
@@ -38,9 +39,14 @@ static void add_feature(struct kvm_vcpu_init *init, unsigned feature)
 	init->features[feature / 32] |= UINT32_C(1) << feature % 32;
 }
 
-/* All that the host's processor has for guests, but what costs without being asked for (the PMU). */
-static bool add_features(const struct kvm *kvm, unsigned index, struct kvm_vcpu_init *init)
+/*
+ * All that the host's processor has for guests; performance monitors, which slow the host's own switches,
+ * only when asked for.
+ */
+static bool add_features(const struct arch_config *config, unsigned index,
+			 struct kvm_vcpu_init *init)
 {
+	const struct kvm *kvm = config->kvm;
 	bool sve = kvm_has(kvm, KVM_CAP_ARM_SVE);
 
 	add_feature(init, KVM_ARM_VCPU_PSCI_0_2);
@@ -53,6 +59,8 @@ static bool add_features(const struct kvm *kvm, unsigned index, struct kvm_vcpu_
 	}
 	if (sve)
 		add_feature(init, KVM_ARM_VCPU_SVE);
+	if (config->pmu)
+		add_feature(init, KVM_ARM_VCPU_PMU_V3);
 	return sve;
 }
 
@@ -65,7 +73,7 @@ int arm64_vcpu_init(struct arch *arch, struct vcpu *vcpu)
 	if (ioctl(kvm->vm_fd, KVM_ARM_PREFERRED_TARGET, &init) < 0)
 		return failed(vcpu, "kind of processor");
 
-	bool sve = add_features(kvm, vcpu->index, &init);
+	bool sve = add_features(&arch->config, vcpu->index, &init);
 
 	if (ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init) < 0)
 		return failed(vcpu, "features");
@@ -73,6 +81,28 @@ int arm64_vcpu_init(struct arch *arch, struct vcpu *vcpu)
 		return failed(vcpu, "vector length");
 	errno = -arm64_get_reg(vcpu, ARM64_REG_MPIDR_EL1, &arch->mpidr[vcpu->index]);
 	return errno ? failed(vcpu, "reading of MPIDR_EL1") : 0;
+}
+
+static int set_pmu(const struct vcpu *vcpu, uint64_t attr, const int *value)
+{
+	struct kvm_device_attr arg = {
+		.group = KVM_ARM_VCPU_PMU_V3_CTRL,
+		.attr = attr,
+		.addr = (uintptr_t)value,
+	};
+
+	return ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &arg);
+}
+
+/* Linux, Documentation/virt/kvm/devices/vcpu.rst, 1. */
+int arm64_pmu_init(const struct vcpu *vcpu)
+{
+	int irq = ARM64_FIRST_PPI + ARM64_PPI_PMU;
+
+	if (set_pmu(vcpu, KVM_ARM_VCPU_PMU_V3_IRQ, &irq) < 0 ||
+	    set_pmu(vcpu, KVM_ARM_VCPU_PMU_V3_INIT, NULL) < 0)
+		return failed(vcpu, "performance monitors");
+	return 0;
 }
 
 /*

@@ -26,6 +26,8 @@ enum { ELF_MACHINE_RISCV = 243 };
 
 const char arch_name[] = "riscv64";
 const bool arch_has_tree = true;
+const bool arch_has_acpi = false;
+const bool arch_has_pmu = false;
 const bool arch_register_memory = false; /* a guest with Svpbmt maps devices uncached */
 const struct arch_words arch_words = { .serial_console = "console=ttyS0", .always = "" };
 

@@ -24,6 +24,8 @@
 
 const char arch_name[] = "x86-64";
 const bool arch_has_tree = false;
+const bool arch_has_acpi = true;
+const bool arch_has_pmu = false;
 const bool arch_register_memory = true; /* caches are coherent whatever the guest maps how */
 /* There is no PCI; to look for it at ports costs a Linux kernel 150 exits. */
 const struct arch_words arch_words = { .serial_console = "console=ttyS0", .always = "pci=off" };

@@ -98,7 +98,6 @@ static void check_everything(void)
 	assert_int_equal(config->console, VM_CONSOLE_VIRTIO);
 	assert_string_equal(config->log, "console.log");
 	assert_int_equal(config->sandbox, VM_SANDBOX_OFF);
-	assert_int_equal(config->discovery, VM_DISCOVERY_CMDLINE);
 	assert_int_equal(config->verbosity, 1);
 }
 
@@ -107,7 +106,7 @@ static void test_every_option_with_equals(void **state)
 	(void)state;
 	accept("--kernel=bzImage|--initrd=initrd.gz|--append=quiet|--append=root=/dev/vda|"
 	       "--append-only|--memory=2G|--cpus=4|--disk=root.img,ro|--disk=data.img,direct|"
-	       "--console=virtio|--log=console.log|--sandbox=off|--virtio=cmdline|--verbose");
+	       "--console=virtio|--log=console.log|--sandbox=off|--verbose");
 	check_everything();
 }
 
@@ -116,7 +115,7 @@ static void test_every_option_with_a_word(void **state)
 	(void)state;
 	accept("--kernel|bzImage|--initrd|initrd.gz|--append|quiet|--append|root=/dev/vda|"
 	       "--append-only|--memory|2G|--cpus|4|--disk|root.img,ro|--disk|data.img,direct|"
-	       "--console|virtio|--log|console.log|--sandbox|off|--virtio|cmdline|--verbose");
+	       "--console|virtio|--log|console.log|--sandbox|off|--verbose");
 	check_everything();
 }
 
@@ -125,7 +124,7 @@ static void test_every_letter(void **state)
 	(void)state;
 	accept("-kbzImage|-iinitrd.gz|-aquiet|-a|root=/dev/vda|--append-only|-m2G|-c4|"
 	       "-d|root.img,ro|-ddata.img,direct|--console|virtio|--log|console.log|"
-	       "--sandbox|off|--virtio|cmdline|-vv");
+	       "--sandbox|off|-vv");
 	check_everything();
 	accept("-k|x|-q");
 	assert_int_equal(options.config.verbosity, -1);
@@ -420,9 +419,37 @@ static void test_values_of_words(void **state)
 	assert_string_equal(options.config.user, "nobody:kvm");
 	refuse("-k|x|--user|nobody|--sandbox|off", "do not go together");
 	refuse("-k|x|--sandbox|maybe", "unknown value \"maybe\"; it can be on, log or off");
+}
+
+/* Only where there are two ways to tell: x86. */
+static void test_virtio(void **state)
+{
+	(void)state;
+	if (!arch_has_acpi) {
+		refuse("-k|x|--virtio|acpi", "unknown option --virtio");
+		refuse("-k|x|--virtio=cmdline", "unknown option --virtio");
+		return;
+	}
+	accept("-k|x|--virtio=cmdline");
+	assert_int_equal(options.config.discovery, VM_DISCOVERY_CMDLINE);
 	accept("-k|x|--virtio|acpi");
 	assert_int_equal(options.config.discovery, VM_DISCOVERY_ACPI);
 	refuse("-k|x|--virtio|pci", "unknown value \"pci\"; it can be acpi or cmdline");
+}
+
+/* Only where KVM has such a feature of vCPUs: arm64. */
+static void test_pmu(void **state)
+{
+	(void)state;
+	if (!arch_has_pmu) {
+		refuse("-k|x|--pmu", "unknown option --pmu");
+		return;
+	}
+	accept("-k|x");
+	assert_false(options.config.pmu);
+	accept("-k|x|--pmu");
+	assert_true(options.config.pmu);
+	refuse("-k|x|--pmu=on", "--pmu");
 }
 
 /* Only where there is a tree to dump. */
@@ -681,6 +708,8 @@ int main(void)
 		cmocka_unit_test(test_vhost_user),
 		cmocka_unit_test(test_append_is_bounded),
 		cmocka_unit_test(test_values_of_words),
+		cmocka_unit_test(test_virtio),
+		cmocka_unit_test(test_pmu),
 		cmocka_unit_test(test_dump_dtb),
 		cmocka_unit_test(test_refused_words),
 		cmocka_unit_test(test_gdb),

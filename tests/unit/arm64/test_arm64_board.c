@@ -208,7 +208,7 @@ static void foreign_kernels_are_named(void **state)
 	assert_refused("a cpio archive (an initrd?); an Image or an ELF file is needed");
 }
 
-static void tree_describes_the_board(enum arm64_gic gic, unsigned cpus)
+static void tree_describes_the_board(enum arm64_gic gic, unsigned cpus, bool pmu)
 {
 	struct arch *arch = board(64 * MIB, cpus, gic);
 	struct arch_images what = images(2);
@@ -219,6 +219,7 @@ static void tree_describes_the_board(enum arm64_gic gic, unsigned cpus)
 	int node, len;
 
 	assert_non_null(tree);
+	arch->config.pmu = pmu;
 	make_image();
 	assert_int_equal(arch_load(arch, &what), 0);
 	assert_int_equal(mem_read(arch->config.mem, gpa(arch->boot.tree), tree, DT_TREE_MAX), 0);
@@ -243,6 +244,17 @@ static void tree_describes_the_board(enum arm64_gic gic, unsigned cpus)
 	assert_int_equal(fdt32_to_cpu(cells[7]), 11);
 	assert_int_equal(fdt32_to_cpu(cells[8]),
 			 8 | (gic == ARM64_GIC_V2 ? ((1U << cpus) - 1) << 8 : 0));
+	node = fdt_path_offset(tree, "/pmu");
+	assert_int_equal(node > 0, pmu);
+	if (pmu) {
+		assert_string_equal(fdt_getprop(tree, node, "compatible", &len), "arm,armv8-pmuv3");
+		cells = fdt_getprop(tree, node, "interrupts", &len);
+		assert_int_equal(len, 12);
+		assert_int_equal(fdt32_to_cpu(cells[0]), 1);
+		assert_int_equal(fdt32_to_cpu(cells[1]), 7);
+		assert_int_equal(fdt32_to_cpu(cells[2]),
+				 4 | (gic == ARM64_GIC_V2 ? ((1U << cpus) - 1) << 8 : 0));
+	}
 	cells = fdt_getprop(tree, fdt_path_offset(tree, "/virtio_mmio@a001000"), "interrupts",
 			    &len);
 	assert_int_equal(fdt32_to_cpu(cells[0]), 0);
@@ -260,10 +272,10 @@ static void tree_describes_the_board(enum arm64_gic gic, unsigned cpus)
 static void trees(void **state)
 {
 	(void)state;
-	tree_describes_the_board(ARM64_GIC_V3, 1);
-	tree_describes_the_board(ARM64_GIC_V3, 64);
-	tree_describes_the_board(ARM64_GIC_V2, 1);
-	tree_describes_the_board(ARM64_GIC_V2, 8);
+	tree_describes_the_board(ARM64_GIC_V3, 1, false);
+	tree_describes_the_board(ARM64_GIC_V3, 64, true);
+	tree_describes_the_board(ARM64_GIC_V2, 1, false);
+	tree_describes_the_board(ARM64_GIC_V2, 8, true);
 }
 
 /* As Documentation/virt/kvm/api.rst, 4.68 lists them. */
