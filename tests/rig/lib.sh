@@ -11,6 +11,11 @@ rig_say() { printf 'rig: %s\n' "$*" >&2; }
 rig_load() {
 	rig_arch=$1
 	rig_qemu_args_other='' # a second machine, where the first cannot show all
+	rig_qemu_args_full=''  # and one that has all that KVM can hand on
+	rig_full_shows=true    # a command in the guest that says whether it is there
+	rig_other_shows=true   # the same for what the second machine shows
+	rig_other_host=true    # a command in its L1
+	rig_other_lacks=''     # an option that its host has to refuse
 	rig_smp=2 # CPUs of L1 for a guest with two
 	rig_smp_one=1 # and for a guest with one
 	rig_limit=200 # seconds that a test's boot of a guest may take in all

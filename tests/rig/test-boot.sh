@@ -25,6 +25,7 @@ is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 root_is_ext4() { grep -q '^/dev/vda / ext4 rw' /proc/mounts || { cat /proc/mounts; return 1; }; }
 check root root_is_ext4
 check cpus is "$(nproc)" 1
+check shows sh /rig/shows
 
 echo "written by the guest" >/written
 yes 'a line of text, many times over' | head -n 20000 >/big
@@ -109,6 +110,7 @@ run_one() {
 	work=$rig_dir/boot-one
 	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig" "$work/extra/bin"
 	guest_one >"$work/extra/rig/job"
+	echo "$rig_full_shows" >"$work/extra/rig/shows"
 	l1_one >"$work/job/run"
 	echo $((rig_limit * 2 / 3)) >"$work/job/limit"
 	echo "$rig_guest_append" >"$work/job/words"
@@ -120,7 +122,7 @@ run_one() {
 	{ printf 'read-only content'; head -c 65519 /dev/zero; } >"$work/job/ro.img"
 	truncate -s 2M "$work/job/scratch.img"
 	signing "$work/job"
-	run_rig -a "$rig_arch" -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
+	run_rig -a "$rig_arch" ${rig_qemu_args_full:+-M full} -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 
 	is "$rig_arch-boot-status" "$status" 0
@@ -129,7 +131,7 @@ run_one() {
 	else
 		skip "$rig_arch-signed" 'there is no minisign or no veritysetup here'
 	fi
-	from_guest root cpus sync reread rng-driver rng ro-flag ro-serial ro-content ro-write \
+	from_guest root cpus shows sync reread rng-driver rng ro-flag ro-serial ro-content ro-write \
 		discard zero discard-reads discard-rest direct-reads input
 	is "$rig_arch-console-complete" "$(grep -o 'RIG-LINE [0-9]* of the console' "$log" | sort -u | wc -l)" 80
 	is "$rig_arch-no-words-on-stderr" "$(grep '^one err: ' "$log" | grep -vc 'hvrun: guest powered off')" 0
@@ -152,7 +154,7 @@ run_one() {
 	fi
 }
 
-# -- Two CPUs, the virtio console, a reset; on the description's other machine, if it has one --
+# -- Two CPUs, the virtio console, a reset, then a panic; on the description's other machine, if it has one --
 
 guest_two() {
 	cat <<'GUEST'
@@ -164,6 +166,7 @@ check() {
 }
 is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 check cpus is "$(nproc)" 2
+check shows sh /rig/shows
 check both-run sh -c 'for c in 0 1; do
 	[ "$(taskset $((1 << c)) awk "{ print \$39 }" /proc/self/stat)" = $c ] || exit 1; done'
 check hvc0 grep -q '^hvc0 ' /proc/consoles
@@ -191,6 +194,13 @@ cd /tmp
 	ended two
 } | vmm two "$limit" /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img \
 	-a "$(cat /job/words)"
+status=$?
+sh /job/shows && echo "RIG-CHECK host ok" || echo "RIG-CHECK host $(dmesg | grep kvm | tr '\n' '|')"
+# No root disk and no initrd: the kernel panics.
+vmm panic "$limit" /job/hvrun -k /job/kernel -m 256M -a "$(cat /job/words)" </dev/null
+lacks=$(cat /job/lacks)
+[ -z "$lacks" ] || vmm lacks 20 /job/hvrun -k /job/kernel -m 256M "$lacks" </dev/null
+exit $status
 L1
 }
 
@@ -198,6 +208,9 @@ run_two() {
 	work=$rig_dir/boot-two
 	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig"
 	guest_two >"$work/extra/rig/job"
+	echo "$rig_other_shows" >"$work/extra/rig/shows"
+	echo "$rig_other_lacks" >"$work/job/lacks"
+	echo "$rig_other_host" >"$work/job/shows"
 	l1_two >"$work/job/run"
 	echo $((rig_limit * 2 / 3)) >"$work/job/limit"
 	echo "$rig_guest_append" >"$work/job/words"
@@ -210,8 +223,14 @@ run_two() {
 	is "$rig_arch-smp-reset-status" "$status" 0
 	is "$rig_arch-smp-reset-said" "$(grep -c '^two err: hvrun: guest reset' "$log")" 1
 	from_guest_prefix=smp-
-	from_guest cpus both-run hvc0 both-read input
+	from_guest cpus shows both-run hvc0 both-read input
 	from_guest_prefix=
+	from_guest host
+	is "$rig_arch-panic-status" "$(sed -n 's/^RIG-STATUS panic //p' "$log")" 134
+	is "$rig_arch-panic-said" "$(grep -c "^panic err: hvrun: the guest's kernel panicked: .*VFS" "$log")" 1
+	if [ -n "$rig_other_lacks" ]; then
+		is "$rig_arch-lacks" "$(sed -n 's/^RIG-STATUS lacks //p' "$log") $(grep -c "^lacks err: hvrun: $rig_other_lacks: this host has no" "$log")" "71 1"
+	fi
 	is "$rig_arch-smp-console-complete" "$(grep -o 'RIG-LINE [0-9]* of the console' "$log" | sort -u | wc -l)" 80
 }
 

@@ -41,6 +41,19 @@ storm-1 0 - storm -d evil --console virtio -a seed=1
 storm-2 0 - storm -d evil --console virtio -a seed=2
 latency 0 - latency -a rounds=20
 CASES
+	case $rig_arch in
+	arm64) cat <<'CASES' ;;
+features 0 features:_sve_yes,_signed_pointers_yes,_pmu_no features
+features-pmu 0 features:_sve_yes,_signed_pointers_yes,_pmu_yes features --pmu -c 2
+CASES
+	riscv) cat <<'CASES' ;;
+sbi 0 sbi:_by_the_debug_console sbi -c 4
+sbi-virtio 0 sbi:_byte_by_byte sbi --console virtio
+sbi-off 0 sbi:_4_harts sbi -c 4 -a off
+sbi-cold 0 sbi:_1_harts sbi -a cold
+sbi-warm 0 sbi:_1_harts sbi -a warm
+CASES
+	esac
 }
 
 l1_job() {
@@ -122,7 +135,7 @@ run_guests() {
 		esac >"$work/job/named.$other"
 		foreign="$foreign foreign-$other"
 	done
-	run_rig -a "$rig_arch" -n 2 -t $((rig_limit * 3)) -l "$work/log" -o "$work/out" "$work/job"
+	run_rig -a "$rig_arch" ${rig_qemu_args_full:+-M full} -n 2 -t $((rig_limit * 3)) -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 	is "$rig_arch-guests-status" "$status" 0
 	from_guest_prefix=guest-
