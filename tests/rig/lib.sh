@@ -18,6 +18,10 @@ rig_load() {
 	rig_other_lacks=''     # an option that its host has to refuse
 	rig_smp=2 # CPUs of L1 for a guest with two
 	rig_smp_one=1 # and for a guest with one
+	rig_measure_memory=1024 # MiB of L1 while measuring
+	rig_measure_modules='' # more for the guest, for other VMMs
+	rig_exit_key=exit_reason # the field of the kvm_exit tracepoint that says why
+	rig_kvmtool_options='--virtio-transport mmio'
 	rig_limit=200 # seconds that a test's boot of a guest may take in all
 	rig_device_cpus=2 # of the guest in which the devices are tested
 	rig_device_limit=240 # seconds for all of that
@@ -27,6 +31,7 @@ rig_load() {
 	}
 	# shellcheck disable=SC1090
 	. "tests/rig/$rig_arch.conf"
+	rig_limit=${RIG_LIMIT:-$rig_limit} # a busy machine wants more
 	rig_dir=$PWD/out/rig/$rig_arch
 	mkdir -p "$rig_dir"
 }

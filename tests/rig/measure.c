@@ -10,7 +10,8 @@
  * Nothing else is looked at, so nothing disturbs it.
  * MODE "first": the kvm_entry tracepoint gives the moment of the first entry into the guest;
  * the VMM is killed then.
- * MODE "count": exits by reason (a histogram on the kvm_exit tracepoint) over the whole run;
+ * MODE "count": exits by reason (a histogram on the field MEASURE_EXIT_KEY of the environment of the
+ * kvm_exit tracepoint; exit_reason) over the whole run;
  * at the mark `init` the VMM is stopped while KVM's counters and its memory are read.
  *
  * Prints lines `MEASURE NAME KEY VALUE`; times in microseconds of CLOCK_MONOTONIC, memory in
@@ -40,6 +41,7 @@
 
 struct run {
 	const char *name;
+	const char *exit_key; /* the field of kvm_exit that says why */
 	pid_t pid;
 	int64_t start_ns;   /* just before exec */
 	int64_t stopped_ns; /* how long we held it, not counted */
@@ -147,9 +149,13 @@ static void sample(struct run *run)
 
 static void tracing_on(const struct run *run)
 {
+	char text[64];
+
 	control(TRACING "trace_clock", "mono");
-	if (run->count)
-		control(TRACING "events/kvm/kvm_exit/trigger", "hist:keys=exit_reason");
+	if (run->count) {
+		snprintf(text, sizeof(text), "hist:keys=%s", run->exit_key);
+		control(TRACING "events/kvm/kvm_exit/trigger", text);
+	}
 	if (run->first) {
 		control(TRACING "trace", "\n");
 		control(TRACING "tracing_on", "1");
@@ -161,21 +167,22 @@ static void tracing_on(const struct run *run)
 /* `{ exit_reason: 123 } hitcount: 45` lines, and the first `SECONDS.MICROS: kvm_entry`. */
 static void tracing_off(const struct run *run)
 {
-	char line[512], key[64], *p;
+	char line[512], key[64], form[64], *p;
 	unsigned long long reason, hits;
 	double at;
 	FILE *f;
 
+	snprintf(form, sizeof(form), "{ %s: %%llu } hitcount: %%llu", run->exit_key);
 	if (run->count && (f = fopen(TRACING "events/kvm/kvm_exit/hist", "r"))) {
 		while (fgets(line, sizeof(line), f)) {
-			if (sscanf(line, "{ exit_reason: %llu } hitcount: %llu", &reason, &hits) !=
-			    2)
+			if (sscanf(line, form, &reason, &hits) != 2)
 				continue;
 			snprintf(key, sizeof(key), "exit-0x%llx", reason);
 			put(run, key, (long long)hits);
 		}
 		fclose(f);
-		control(TRACING "events/kvm/kvm_exit/trigger", "!hist:keys=exit_reason");
+		snprintf(key, sizeof(key), "!hist:keys=%s", run->exit_key);
+		control(TRACING "events/kvm/kvm_exit/trigger", key);
 	}
 	if (run->first && (f = fopen(TRACING "trace", "r"))) {
 		while (fgets(line, sizeof(line), f)) {
@@ -290,6 +297,9 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	run.name = argv[1];
+	run.exit_key = getenv("MEASURE_EXIT_KEY");
+	if (!run.exit_key)
+		run.exit_key = "exit_reason";
 	run.first = !strcmp(argv[2], "first");
 	run.count = !strcmp(argv[2], "count");
 	run.ram_kib = atol(argv[4]) * 1024;
