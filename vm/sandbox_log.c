@@ -144,7 +144,10 @@ static void *supervise(void *opaque)
 	struct sandbox_log *log = opaque;
 	int fd = wait_for_listener(log);
 
-	while (fd >= 0) {
+	if (fd < 0)
+		return NULL;
+	/* Until the process ends. */
+	for (;;) {
 		struct seccomp_notif call = { 0 };
 		struct seccomp_notif_resp response = { 0 };
 
@@ -153,7 +156,6 @@ static void *supervise(void *opaque)
 		answer(log, &call, &response);
 		(void)ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
 	}
-	return NULL;
 }
 
 static int start_thread(struct sandbox_log *log)
