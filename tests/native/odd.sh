@@ -103,7 +103,7 @@ go() {
 	: >"$TMP/err"
 	case $how in
 	closed) timeout -k 5 60 "${command[@]}" </dev/null >&- 2>"$TMP/err" & ;;
-	unread) { timeout -k 5 60 "${command[@]}" </dev/null 2>"$TMP/err" | sleep 0.2; exit "${PIPESTATUS[0]}"; } & ;;
+	unread) timeout -k 5 60 "${command[@]}" </dev/null > >(sleep 0.2) 2>"$TMP/err" & ;;
 	full) timeout -k 5 60 "${command[@]}" </dev/null >/dev/full 2>"$TMP/err" & ;;
 	nostderr) timeout -k 5 60 "${command[@]}" </dev/null >"$TMP/out" 2>&- & ;;
 	few) (ulimit -n 64 && exec timeout -k 5 60 "${command[@]}" </dev/null >"$TMP/out" 2>"$TMP/err") & ;;
