@@ -31,7 +31,7 @@ wrong 'memory: odd' 'not a multiple of 4096' -k x -m 3000001
 wrong 'cpus: none' 'from 1 to 64' -k x -c 0
 wrong 'cpus: too many' 'from 1 to 64' -k x -c 65
 wrong 'disk: no name' 'file name is empty' -k x -d ,ro
-wrong 'disk: qcow2' 'unknown format qcow2; it can be raw' -k x -d y,format=qcow2
+wrong 'disk: vmdk' 'unknown format vmdk; it can be raw' -k x -d y,format=vmdk
 wrong 'disk: a word too many' 'unknown word "cow"' -k x -d y,cow
 wrong 'disk: verity without ro' 'verity needs ro' -k x -d y,verity=z
 wrong 'disk: verity without a root' 'verity needs root-hash=HEX, or a --manifest' -k x -d y,ro,verity=z
