@@ -179,6 +179,8 @@ static const struct sandbox_row rows[] = {
 	  .why = "a core begins as one hole" },
 
 	/* --gdb */
+	{ CALL(riscv_flush_icache), .features = SANDBOX_GDB, .in = LOOP,
+	  .why = "a breakpoint in memory that a hart may have fetched" },
 	{ REQUEST(KVM_SET_GUEST_DEBUG), .features = SANDBOX_GDB, .in = LOOP,
 	  .why = "breakpoints and single steps" },
 

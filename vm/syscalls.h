@@ -11,5 +11,8 @@
 #ifndef SYS_poll
 #define SYS_poll (-1)
 #endif
+#ifndef SYS_riscv_flush_icache
+#define SYS_riscv_flush_icache (-1)
+#endif
 
 #endif
