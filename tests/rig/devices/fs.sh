@@ -4,7 +4,7 @@
 # read-only; a build-like workload; what the host changes meanwhile; links that lead out; the driver
 # taken away and bound again.
 
-fs_files() { if [ -n "${HVRUN_TEST_LONG:-}" ]; then echo 3000; else echo 200; fi; }
+fs_files() { if [ -n "${HVRUN_TEST_LONG:-}" ]; then echo 3000; else echo 64; fi; }
 
 prepare() {
 	cp "$(rig_program fs)" "$extra/bin/fs" || return 1
