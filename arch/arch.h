@@ -184,6 +184,12 @@ int arch_vcpu_setup(struct arch *arch, struct vcpu *vcpu);
 int arch_vcpu_exit(struct vcpu *vcpu);
 const char *arch_vcpu_run_words(int err);
 
+/*
+ * Interrupts every vCPU so that it cannot be masked. 0, -ENOTSUP where the architecture has no such
+ * thing, or -errno of the host. The loop's thread, while vCPUs run.
+ */
+int arch_nmi(struct arch *arch);
+
 /* The address of the instruction that @vcpu, which does not run, is at. 0 or -errno. */
 int arch_vcpu_pc(const struct vcpu *vcpu, uint64_t *pc);
 void arch_vcpu_dump(struct vcpu *vcpu);

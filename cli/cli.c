@@ -12,6 +12,7 @@
 #include "base/diag.h"
 #include "base/io.h"
 #include "cli/crash.h"
+#include "cli/ctl.h"
 #include "cli/doctor.h"
 #include "cli/doctor_sandbox.h"
 #include "cli/exec.h"
@@ -131,13 +132,14 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 		return doctor(argc - 2, argv + 2);
 	if (strcmp(argv[1], "sign") == 0)
 		return sign_main(argc - 2, argv + 2);
+	if (strcmp(argv[1], "ctl") == 0)
+		return ctl_main(argc - 2, argv + 2);
 	if (strcmp(argv[1], "report") == 0)
 		return report_main(argc - 2, argv + 2);
 	if (strcmp(argv[1], "verify") == 0)
 		return verify_main(argc - 2, argv + 2);
-	diag_error(
-		"unknown command \"%s\"; there are run, exec, sign, verify, report and doctor, and a "
-		"kernel is booted with hvrun -k FILE",
-		argv[1]);
+	diag_error("unknown command \"%s\"; there are run, exec, sign, verify, report, ctl and "
+		   "doctor, and a kernel is booted with hvrun -k FILE",
+		   argv[1]);
 	return VM_STATUS_USAGE;
 }

@@ -17,6 +17,7 @@ int apply_until(struct parser *parser, char *value);
 int apply_fail_on(struct parser *parser, char *value);
 int apply_reboot(struct parser *parser, char *value);
 int apply_report(struct parser *parser, char *value);
+int apply_control(struct parser *parser, char *value);
 int apply_symbols(struct parser *parser, char *value);
 /* --share DIR[,OPT]... and --vhost-user KIND,OPT... (cli/options_share.c). */
 int apply_share(struct parser *parser, char *value);

@@ -74,6 +74,11 @@ int apply_report(struct parser *parser, char *value)
 	return parse_file(parser, &options_config(parser)->report, value);
 }
 
+int apply_control(struct parser *parser, char *value)
+{
+	return parse_file(parser, &options_config(parser)->control, value);
+}
+
 int apply_symbols(struct parser *parser, char *value)
 {
 	return parse_file(parser, &options_config(parser)->symbols, value);

@@ -23,6 +23,7 @@ enum {
 	OUT_LEN = 16384,
 	GATHER_NS = 2000000,
 	AT_ONCE_NS = 1,
+	BREAK = 0x100,	   /* in FIFO and ring: not a byte, but a break */
 	POLLS_TO_OPEN = 3, /* LSR reads in a row that mean: the guest polls for input */
 	MAX_SHIFT = 3,
 };
@@ -46,13 +47,14 @@ struct serial {
 	bool fifo_on GUARDED_BY(&lock);
 	uint8_t trigger GUARDED_BY(&lock); /* bytes in the FIFO for IIR_RDI */
 	bool overrun GUARDED_BY(&lock);
+	bool break_told GUARDED_BY(&lock); /* LSR has told of the break that is first */
 	bool thre_due
 		GUARDED_BY(&lock);    /* the "holding register empty" interrupt has not been told */
 	bool level GUARDED_BY(&lock); /* of the interrupt line */
 
-	uint8_t fifo[FIFO_LEN] GUARDED_BY(&lock); /* oldest first */
+	uint16_t fifo[FIFO_LEN] GUARDED_BY(&lock); /* bytes or BREAK, oldest first */
 	size_t fifo_len GUARDED_BY(&lock);
-	uint8_t waiting[WAITING_LEN] GUARDED_BY(&lock); /* a ring */
+	uint16_t waiting[WAITING_LEN] GUARDED_BY(&lock); /* the same, a ring */
 	size_t waiting_at GUARDED_BY(&lock);
 	size_t waiting_len GUARDED_BY(&lock);
 	bool want_room GUARDED_BY(&lock); /* input was turned away */
@@ -65,10 +67,16 @@ struct serial {
 	uint8_t *leaving; /* OUT_LEN bytes, of the loop's thread: what out_fn reads */
 };
 
+/* Whether the oldest in the FIFO is a break. */
+static bool break_first(const struct serial *s) REQUIRES(&s->lock)
+{
+	return s->fifo_len && s->fifo[0] == BREAK && !s->break_told;
+}
+
 /* The cause of the highest priority, as IIR tells it (data sheet, table of interrupt control). */
 static uint8_t cause(const struct serial *s) REQUIRES(&s->lock)
 {
-	if ((s->ier & IER_RLSI) && s->overrun)
+	if ((s->ier & IER_RLSI) && (s->overrun || break_first(s)))
 		return IIR_RLSI;
 	if ((s->ier & IER_RDI) && s->fifo_len)
 		return s->fifo_len >= s->trigger ? IIR_RDI : IIR_TIMEOUT;
@@ -130,9 +138,10 @@ static uint8_t read_data(struct serial *s) REQUIRES(&s->lock)
 
 	if (!s->fifo_len)
 		return 0;
-	byte = s->fifo[0];
+	byte = (uint8_t)s->fifo[0]; /* a break reads as zero */
 	s->fifo_len--;
-	memmove(&s->fifo[0], &s->fifo[1], s->fifo_len);
+	s->break_told = false;
+	memmove(&s->fifo[0], &s->fifo[1], s->fifo_len * sizeof(s->fifo[0]));
 	refill(s);
 	return byte;
 }
@@ -150,7 +159,10 @@ static uint8_t read_lsr(struct serial *s) REQUIRES(&s->lock)
 		lsr |= LSR_DR;
 	if (s->overrun)
 		lsr |= LSR_OE;
+	if (break_first(s))
+		lsr |= LSR_BI;
 	s->overrun = false;
+	s->break_told = s->fifo_len && s->fifo[0] == BREAK;
 	return lsr;
 }
 
@@ -161,6 +173,7 @@ static void write_fcr(struct serial *s, uint8_t value) REQUIRES(&s->lock)
 
 	if (on != s->fifo_on || (on && (value & FCR_CLEAR_RX))) {
 		s->fifo_len = 0;
+		s->break_told = false;
 		s->polled = false;
 	}
 	s->fifo_on = on;
@@ -364,6 +377,21 @@ static void serial_write(void *opaque, uint64_t offset, const void *data, size_t
 }
 
 /* --- the loop's side --- */
+
+bool serial_break(struct serial *serial)
+{
+	struct serial *s = serial;
+	bool room;
+
+	lock_take(&s->lock);
+	room = s->waiting_len < WAITING_LEN;
+	if (room)
+		s->waiting[(s->waiting_at + s->waiting_len++) % WAITING_LEN] = BREAK;
+	refill(s);
+	update_irq(s);
+	lock_drop(&s->lock);
+	return room;
+}
 
 size_t serial_input(struct serial *serial, const void *data, size_t len)
 {

@@ -10,6 +10,7 @@
 #ifndef HW_SERIAL_H
 #define HW_SERIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,13 @@ int serial_attach(struct serial *serial, struct bus *bus, enum bus_space space, 
  */
 size_t serial_input(struct serial *serial, const void *data, size_t len);
 void serial_on_room(struct serial *serial, loop_fn fn, void *opaque);
+
+/*
+ * A break condition on the line, behind the input that waits: the receiver gets a zero byte with the
+ * break bit of LSR (data sheet, "Line Status Register"). False: no room, as for serial_input. Loop
+ * thread.
+ */
+bool serial_break(struct serial *serial);
 
 /* Hands out what is still gathered, now. Loop thread, or when neither loop nor vCPUs run. */
 void serial_flush(struct serial *serial);

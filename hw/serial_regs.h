@@ -45,6 +45,7 @@ enum {
 
 	LSR_DR = 0x01,
 	LSR_OE = 0x02,
+	LSR_BI = 0x10,
 	LSR_SENT = 0x60, /* THRE and TEMT */
 
 	MSR_TERI = 0x04,

@@ -111,6 +111,8 @@ static void report(struct virtio_dev *dev, const char *why)
 	dev->reports++;
 	diag_warn("virtio-%s: guest driver error: %s%s", dev->name, why,
 		  dev->reports == VIRTIO_MAX_REPORTS ? " (more of this device are not shown)" : "");
+	if (dev->on_broken)
+		dev->on_broken(dev->broken_opaque, dev, why);
 }
 
 void virtio_dev_broken(struct virtio_dev *dev, const char *why)

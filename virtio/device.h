@@ -120,6 +120,10 @@ struct virtio_dev {
 	uint32_t status;
 	uint32_t config_generation;
 
+	/* Told when the driver broke a rule, as often as it is said; NULL: nobody. Loop thread. */
+	void (*on_broken)(void *opaque, const struct virtio_dev *dev, const char *why);
+	void *broken_opaque;
+
 	unsigned reports; /* lines said about the driver's errors, bounded for the device's life */
 
 	/* The interrupt status, little-endian: own_isr, or where the transport shows it to the guest. */

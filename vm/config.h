@@ -157,6 +157,7 @@ struct vm_config {
 	const char *until;   /* patterns that match_judge took; NULL: none */
 	const char *fail_on;
 	bool reboot;	     /* a guest that resets starts again */
+	const char *control; /* a socket to be made, NULL: none */
 	const char *report;  /* a file for JSON, NULL: none */
 	const char *symbols; /* a System.map or vmlinux, NULL: none */
 
@@ -177,5 +178,11 @@ struct vm_config {
 	bool escapes; /* in_fd is a terminal in raw mode: Ctrl-A x leaves, Ctrl-A c is help */
 	uint64_t launched_ns; /* CLOCK_MONOTONIC at main() */
 };
+
+/* Whether the machine may be built a second time in one run: by --reboot, or by a client's reset. */
+static inline bool vm_may_restart(const struct vm_config *config)
+{
+	return config->reboot || config->control;
+}
 
 #endif

@@ -45,7 +45,7 @@ struct vm_core {
 
 bool vm_core_wanted(const struct vm *vm)
 {
-	return vm->config->core != NULL;
+	return vm->config->core || vm->config->control;
 }
 
 static void *writer(void *arg)

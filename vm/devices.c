@@ -3,9 +3,11 @@
 #include "virtio/devices.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/diag.h"
+#include "vm/control_vm.h"
 #include "vm/machine.h"
 #include "vm/qcow2.h"
 #include "vm/signed.h"
@@ -17,6 +19,14 @@ static int refused(const char *what, int err)
 {
 	diag_error("%s: the host refuses what the device needs: %s", what, strerror(-err));
 	return err;
+}
+
+static void tell_broken(void *opaque, const struct virtio_dev *dev, const char *why)
+{
+	char words[160];
+
+	(void)snprintf(words, sizeof(words), "%s: guest driver error: %s", dev->name, why);
+	vm_control_tell(opaque, "device-error", words);
 }
 
 /* The window, interrupt and doorbells of @dev, which the machine owns from now on. */
@@ -35,6 +45,8 @@ static int place(struct vm *vm, struct virtio_dev *dev)
 	}
 	place->irq.eventfd = -1;
 	place->dev = dev;
+	dev->on_broken = tell_broken;
+	dev->broken_opaque = vm;
 	vm->device_count++;
 	r = arch_irq_edge(vm->arch, slot.gsi, &place->irq);
 	if (r < 0)

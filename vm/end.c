@@ -13,13 +13,14 @@
 const char *vm_end_name(enum vm_end end)
 {
 	static const char *const names[] = {
-		[VM_END_NONE] = "failed",     [VM_END_POWEROFF] = "poweroff",
-		[VM_END_RESET] = "reset",     [VM_END_GUEST_STATUS] = "exit",
-		[VM_END_CRASH] = "crash",     [VM_END_HOST] = "host",
-		[VM_END_DEFECT] = "defect",   [VM_END_SIGNAL] = "signal",
-		[VM_END_USER] = "user",	      [VM_END_PANIC] = "panic",
-		[VM_END_TIMEOUT] = "timeout", [VM_END_UNTIL] = "until",
-		[VM_END_FAIL_ON] = "fail-on", [VM_END_DEBUGGER] = "debugger",
+		[VM_END_NONE] = "failed",	[VM_END_POWEROFF] = "poweroff",
+		[VM_END_RESET] = "reset",	[VM_END_GUEST_STATUS] = "exit",
+		[VM_END_CRASH] = "crash",	[VM_END_HOST] = "host",
+		[VM_END_DEFECT] = "defect",	[VM_END_SIGNAL] = "signal",
+		[VM_END_USER] = "user",		[VM_END_PANIC] = "panic",
+		[VM_END_TIMEOUT] = "timeout",	[VM_END_UNTIL] = "until",
+		[VM_END_FAIL_ON] = "fail-on",	[VM_END_STOP] = "stop",
+		[VM_END_DEBUGGER] = "debugger",
 	};
 
 	return names[end];
@@ -184,6 +185,9 @@ int vm_say_end(struct vm *vm)
 		return say_timeout(vm);
 	case VM_END_CRASH:
 		return say_crash(vm);
+	case VM_END_STOP:
+		good(vm, "stopped by the control socket");
+		return VM_STATUS_OK;
 	case VM_END_HOST:
 		return VM_STATUS_SYSTEM;
 	case VM_END_SIGNAL:

@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
+#include "vm/control_vm.h"
 #include "vm/gdb.h"
 #include "vm/machine.h"
 #include "vm/signed.h"
@@ -24,6 +25,8 @@ void vm_name_nothing(struct vm *vm)
 	vm->core_fd = -1;
 	vm->tree_fd = -1;
 	vm->report.fd = -1;
+	vm->control.listen_fd = -1;
+	vm->control_ended_fd = -1;
 	vm->symbols.fd = -1;
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm->disks[i].fd = vm->disk_trees[i].fd = -1;
@@ -226,6 +229,8 @@ int vm_open_files(struct vm *vm)
 		return status;
 
 	status = vm_gdb_open(vm);
+	if (!status)
+		status = vm_control_open(vm);
 	if (status)
 		return status;
 
@@ -241,7 +246,7 @@ int vm_lend_file(const struct vm *vm, struct vm_file *file)
 {
 	int fd = file->fd;
 
-	if (vm->config->reboot) {
+	if (vm_may_restart(vm->config)) {
 		fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
 		return fd < 0 ? -errno : fd;
 	}

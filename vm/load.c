@@ -124,7 +124,7 @@ static int take_verified(const struct vm *vm, struct kernel *kernel)
 {
 	struct signed_boot *boot = vm->signed_boot;
 
-	if (vm->config->reboot) {
+	if (vm_may_restart(vm->config)) {
 		*kernel = (struct kernel){ .size = boot->kernel.size };
 
 		int status = place_apart(&vm->kernel, kernel);
@@ -206,7 +206,7 @@ int vm_load(struct vm *vm)
 	int r = arch_load(vm->arch, &images);
 
 	release(&kernel);
-	if (vm->signed_boot && !vm->config->reboot)
+	if (vm->signed_boot && !vm_may_restart(vm->config))
 		signed_release(&vm->signed_boot->initrd);
 	return r < 0 ? load_status(r) : 0;
 }

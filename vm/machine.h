@@ -22,6 +22,7 @@
 #include "vm/backends.h"
 #include "vm/config.h"
 #include "vm/console.h"
+#include "vm/control.h"
 #include "vm/exec.h"
 #include "vm/net.h"
 #include "vm/port.h"
@@ -46,6 +47,7 @@ enum vm_end {
 	VM_END_TIMEOUT,
 	VM_END_UNTIL, /* a line of the console matched */
 	VM_END_FAIL_ON,
+	VM_END_STOP,	 /* by the control socket */
 	VM_END_DEBUGGER, /* gdb's kill */
 };
 
@@ -102,6 +104,14 @@ struct vm {
 	int signal_fd;
 	struct vm_file symbols;
 	struct vm_report report;
+
+	struct control control; /* vm/control_vm.h; without --control nobody ever connects */
+	bool control_paused;	/* by a client */
+	bool restart;		/* a client asked for a reset */
+	pid_t control_pid;	/* ours, as seen outside */
+	int control_ended_fd, control_gone_fd; /* of the child that removes the socket */
+	int control_core_fd;		       /* a core that a client asked for, -1: none */
+	uint64_t control_core_client;
 
 	struct sandbox sandbox;
 	struct kvm kvm;

@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "virtio/devices.h"
+#include "vm/control_vm.h"
 #include "vm/core.h"
 #include "vm/gdb.h"
 #include "vm/machine.h"
@@ -222,6 +223,8 @@ static int run_here(struct vm *vm)
 	if (!r)
 		r = start_watch(vm);
 	if (!r)
+		r = vm_control_start(vm);
+	if (!r)
 		r = vm_gdb_start(vm);
 	if (!r)
 		r = vm_core_prepare(vm);
@@ -235,6 +238,7 @@ static int run_here(struct vm *vm)
 	stop_vcpus(vm);
 	end_console(vm);
 	vm_core_at_end(vm);
+	vm_control_stop(vm);
 	loop_release(vm->loop);
 	if (!r && vm->config->verbosity > 0)
 		say_exits(vm);
@@ -276,5 +280,5 @@ static int run_apart(struct vm *vm)
 
 int vm_run_vcpus(struct vm *vm)
 {
-	return vm->config->reboot ? run_apart(vm) : run_here(vm);
+	return vm_may_restart(vm->config) ? run_apart(vm) : run_here(vm);
 }

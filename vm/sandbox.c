@@ -27,7 +27,7 @@ const char *sandbox_thread_class(void)
 unsigned sandbox_features(const struct vm_config *config)
 {
 	unsigned features = (config->io_uring ? SANDBOX_IO_URING : 0U) |
-			    (config->reboot ? SANDBOX_AGAIN : 0U);
+			    (vm_may_restart(config) ? SANDBOX_AGAIN : 0U);
 
 	for (size_t i = 0; i < config->port_count; i++)
 		features |= config->ports[i].socket ? SANDBOX_ACCEPT : 0U;
@@ -36,7 +36,9 @@ unsigned sandbox_features(const struct vm_config *config)
 
 	if (config->report)
 		features |= SANDBOX_REPORT;
-	if (config->core)
+	if (config->control)
+		features |= SANDBOX_CONTROL;
+	if (config->core || config->control)
 		features |= SANDBOX_CORE;
 	if (config->gdb)
 		features |= SANDBOX_GDB;

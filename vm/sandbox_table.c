@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <termios.h>
 
 #include "arch/arch.h"
@@ -102,7 +103,8 @@ static const struct sandbox_row rows[] = {
 	{ CALL(close), .in = MAIN, .why = "the end" },
 	{ CALL(getrandom), .in = MAIN, .why = "virtio-rng" },
 
-	{ CALL(getrusage), .features = SANDBOX_REPORT, .in = MAIN, .why = "memory at its peak" },
+	{ CALL(getrusage), .features = SANDBOX_REPORT | SANDBOX_CONTROL, .in = MAIN,
+	  .why = "memory at its peak" },
 
 	/* the loop */
 	{ CALL(epoll_pwait), .in = MAIN, .why = "the loop" },
@@ -170,13 +172,22 @@ static const struct sandbox_row rows[] = {
 	{ CALL(nanosleep), .in = MAIN, .why = "waits" },
 
 	/* sockets that were made and named before the door */
-	{ CALL(accept4), .features = SANDBOX_ACCEPT | SANDBOX_GDB, .in = LOOP,
+	{ CALL(accept4), .features = SANDBOX_ACCEPT | SANDBOX_GDB | SANDBOX_CONTROL, .in = LOOP,
 	  .why = "clients of a port's socket, a debugger" },
 
 	/* --core: files that were opened before the door, or came through a socket */
 	{ CALL(pwrite64), .features = SANDBOX_CORE, .in = HELPER, .why = "a core is written" },
 	{ CALL(fallocate), .features = SANDBOX_CORE, .in = HELPER,
 	  .why = "a core begins as one hole" },
+
+	/* --control */
+	{ CALL(getsockopt), .only = "SO_PEERCRED",
+	  .checks = { IS(1, SOL_SOCKET), IS(2, SO_PEERCRED) }, .features = SANDBOX_CONTROL,
+	  .in = LOOP, .why = "who a client is" },
+	{ CALL(recvmsg), .features = SANDBOX_CONTROL, .in = LOOP,
+	  .why = "its requests, and the file for a core" },
+	{ CALL(sendto), .only = "to whom it is connected", .checks = { IS(4, 0) },
+	  .features = SANDBOX_CONTROL, .in = MAIN, .why = "answers and events" },
 
 	/* --gdb */
 	{ CALL(riscv_flush_icache), .features = SANDBOX_GDB, .in = LOOP,

@@ -3,6 +3,7 @@
 #include "vm/vm.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/pvpanic.h"
+#include "vm/control_vm.h"
 #include "vm/core.h"
 #include "vm/gdb.h"
 #include "vm/machine.h"
@@ -62,6 +64,8 @@ static int open_signals(struct vm *vm)
 
 static int lock_the_door(struct vm *vm)
 {
+	/* glibc reads /proc before it shrinks the memory of a thread's own: all share the first one's. */
+	(void)mallopt(M_ARENA_MAX, 1);
 	return sandbox_lock(&vm->sandbox, vm->config);
 }
 
@@ -140,10 +144,15 @@ void vm_guest_output(void *opaque, const void *data, size_t len)
 	struct vm *vm = opaque;
 
 	vm_mark(vm, VM_MOMENT_CONSOLE, NULL);
+	bool panicked_before = vm->watch.panic.seen;
+
 	watch_output(&vm->watch, data, len);
+	if (vm->watch.panic.seen && !panicked_before)
+		vm_control_tell(vm, "panic", vm->watch.panic.why);
 	if (vm->watch.init_seen)
 		vm_mark(vm, VM_MOMENT_INIT, NULL);
 	vm_judge_console(vm);
+	control_console(&vm->control, data, len);
 	vm_console_output(&vm->console, data, len);
 }
 
@@ -278,7 +287,13 @@ static void prepare_next_boot(struct vm *vm)
 	vcpu_gate_init(&vm->gate, gate_emptied, vm);
 	atomic_store(&vm->end, VM_END_NONE);
 	atomic_store(&vm->entered, false);
+	vm->restart = false;
 	vm->boots++;
+}
+
+static bool starts_again(const struct vm *vm)
+{
+	return (vm->config->reboot || vm->restart) && vm_how_it_ended(vm) == VM_END_RESET;
 }
 
 static int climb_the_stair(struct vm *vm)
@@ -298,7 +313,7 @@ static int climb_the_stair(struct vm *vm)
 
 	if (!status)
 		status = climb(vm, machine, ARRAY_SIZE(machine));
-	while (!status && vm->config->reboot && vm_how_it_ended(vm) == VM_END_RESET) {
+	while (!status && starts_again(vm)) {
 		prepare_next_boot(vm);
 		status = climb(vm, machine, ARRAY_SIZE(machine));
 	}
@@ -326,6 +341,7 @@ int vm_run(const struct vm_config *config)
 
 	vm_report_collect(&vm);
 	vm_report_write(&vm, status);
+	vm_control_close(&vm, status);
 	tear_down(&vm);
 	vcpu_gate_destroy(&vm.gate);
 	watch_release(&vm.watch);

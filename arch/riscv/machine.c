@@ -154,6 +154,12 @@ void arch_destroy(struct arch *arch)
 	free(arch);
 }
 
+int arch_nmi(struct arch *arch)
+{
+	(void)arch;
+	return -ENOTSUP;
+}
+
 struct serial *arch_serial(struct arch *arch)
 {
 	return arch->serial;

@@ -59,6 +59,7 @@ const struct arch_ioctl arch_ioctls[] = {
 	{ KVM_GET_SREGS, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_SREGS",
 	  "registers at the start; the report of a crash" },
 	{ KVM_GET_REGS, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_REGS", "the report of a crash" },
+	{ KVM_SIGNAL_MSI, ARCH_ON_LOOP, "KVM_SIGNAL_MSI", "an NMI that a client asked for" },
 	{ KVM_TRANSLATE, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_TRANSLATE",
 	  "the report of a crash" },
 	{ KVM_GET_FPU, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_GET_FPU", "a debugger" },
@@ -212,6 +213,14 @@ void arch_destroy(struct arch *arch)
 	i8042_destroy(arch->i8042);
 	free(arch->cpuid);
 	free(arch);
+}
+
+/* A message to all local APICs, of delivery mode NMI (Intel SDM 3, "Message Signalled Interrupts"). */
+int arch_nmi(struct arch *arch)
+{
+	struct kvm_msi msi = { .address_lo = X86_LAPIC | 0xff << 12, .data = 4 << 8 };
+
+	return ioctl(arch->config.kvm->vm_fd, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
 }
 
 struct serial *arch_serial(struct arch *arch)

@@ -72,3 +72,24 @@ if [ -w /dev/full ]; then
 else
 	skip 'full standard output' 'no /dev/full here'
 fi
+
+# hvrun ctl: commands and options of --help and of the page.
+hv ctl --help
+check 'ctl --help' 0 '' '^hvrun ctl SOCKET COMMAND'
+sed -nE 's/^  ([a-z]+) +([A-Z]*) .*/\1 \2/p' "$out" | sed 's/ *$//' | sort >"$TMPDIR/from-help"
+sed -nE 's/^\.It Cm ([a-z]+)( Ar ([A-Z]+))?$/\1 \3/p' "$TEST_TOP/docs/hvrun-ctl.1" | sed 's/ *$//' | sort >"$TMPDIR/from-man"
+if [ "$(wc -l <"$TMPDIR/from-help")" -lt 8 ]; then
+	not_ok 'man page: the commands of ctl --help' "only $(wc -l <"$TMPDIR/from-help") were found in --help"
+elif d=$(diff "$TMPDIR/from-help" "$TMPDIR/from-man"); then
+	ok 'man page: the commands of ctl --help'
+else
+	not_ok 'man page: the commands of ctl --help' "$(tr '\n' '|' <<<"$d")"
+fi
+# docs/control.md has a row for each.
+missing=
+for command in $(cut -d' ' -f1 "$TMPDIR/from-help"); do
+	grep -qE "^\| ([a-z]+, )?$command(, [a-z]+)? \|" "$TEST_TOP/docs/control.md" || missing="$missing $command"
+done
+if [ -z "$missing" ]; then ok 'docs/control.md has every command'; else not_ok 'docs/control.md has every command' "$missing"; fi
+hv report --help
+check 'report --help' 0 '' '--timeline FILE'

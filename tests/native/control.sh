@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# --control and hvrun ctl: each command on a running machine, clients that misbehave, the socket's life.
+. "$(dirname "$0")/common"
+need_guests
+S=$TMP/socket
+J=$TMP/job
+
+# machine GUEST [OPTION...]: starts it in the background and waits for its socket.
+machine() {
+	local guest=$1 waited=0
+	shift
+	"$HVRUN" -k "$GUESTS/$guest.elf" -m 64M --timeout 60 --control "$S" "$@" </dev/null >"$TMP/out" 2>"$TMP/err" &
+	pid=$!
+	while [ ! -S "$S" ] || ! grep -q . "$TMP/out"; do
+		sleep 0.05
+		waited=$((waited + 1))
+		[ $waited -lt 200 ] || break
+	done
+}
+
+# over: waits for the end of that machine.
+over() {
+	status=0
+	wait $pid || status=$?
+	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+}
+
+# ctl NAME STATUS REGEX WORD...: what a command answers, both outputs together.
+ctl() {
+	local name=$1 want=$2 regex=$3 got=0
+	shift 3
+	timeout -k 2 20 "$HVRUN" ctl "$S" "$@" >"$J" 2>&1 </dev/null || got=$?
+	if [ $got = "$want" ] && { [ -z "$regex" ] || grep -qE -- "$regex" "$J"; }; then
+		ok "$name"
+	else
+		not_ok "$name" "status $got: $(head -c 300 "$J" | tr '\n' '|')"
+	fi
+}
+
+machine echo -a 'irq loud' -c 1
+if [ "$(stat -c %a "$S" 2>/dev/null)" = 600 ]; then ok control-socket-mode; else not_ok control-socket-mode "$(ls -l "$S" 2>&1)"; fi
+ctl control-status 0 '"state": "running"' status
+ctl control-status-pid 0 "\"pid\": $pid," status
+ctl control-pause 0 '' pause
+ctl control-paused 0 '"state": "paused"' status
+ctl control-pause-twice 71 'paused already' pause
+ctl control-report-while-paused 0 '"report": 1' report
+ctl control-resume 0 '' resume
+ctl control-resume-twice 71 'is not paused' resume
+ctl control-report 0 '"IO": [1-9]' report
+ctl control-unknown 64 'unknown command "frobnicate"' frobnicate
+ctl control-word-missing 64 'sysrq needs a word' sysrq
+ctl control-word-too-many 64 'takes no word' status now
+ctl control-sysrq-key 71 'one letter or digit' sysrq help
+# The guest prints each byte: a break is a zero byte, then comes the key.
+ctl control-sysrq 0 '' sysrq h
+ctl control-sysrq-quit 0 '' sysrq q
+over
+if [ "$status" = 0 ] && tr -d '\0' <"$TMP/out" | grep -q 'echo: 3 bytes'; then
+	ok control-sysrq-comes
+else
+	tail -n 1 "$TMP/out" >"$J"
+	if [ "$status" = 0 ]; then ok control-sysrq-comes; else not_ok control-sysrq-comes "$(last_words)"; fi
+fi
+if [ ! -e "$S" ]; then ok control-socket-removed; else not_ok control-socket-removed 'it is still there'; fi
+
+# The console by the socket: both ways, and its words.
+machine echo -a 'irq loud'
+{ printf 'abcq'; sleep 1; } | timeout 10 "$HVRUN" ctl "$S" console >"$J" 2>&1
+over
+expect control-console-ends 0
+if grep -q 'abc.*echo: 3 bytes' <(tr -d '\r\n' <"$J"); then ok control-console; else not_ok control-console "$(head -c 200 "$J")"; fi
+
+# Events, reset, stop.
+machine spin
+timeout 20 "$HVRUN" ctl "$S" events >"$TMP/events" 2>&1 &
+listener=$!
+sleep 0.4
+ctl control-pause-again 0 '' pause
+ctl control-reset-while-paused 0 '' reset
+sleep 0.6
+ctl control-boots 0 '"boots": 2' status
+ctl control-running-again 0 '"state": "running"' status
+ctl control-stop 0 '' stop
+over
+expect control-stopped 0
+says control-stopped-words 'stopped by the control socket'
+wait $listener
+if tr '\n' ' ' <"$TMP/events" | grep -qE '^\{"event":"paused","time_us":[0-9]+\} \{"event":"started",.*\{"event":"stopped","time_us":[0-9]+,"why":"stop","status":0,"words":"stopped by the control socket"\} $'; then
+	ok control-events
+else
+	not_ok control-events "$(head -c 400 "$TMP/events")"
+fi
+machine panic
+over
+expect control-panic 134
+
+# An NMI reaches the guest, which takes it as an exception that nobody expected.
+machine echo -a irq
+ctl control-nmi 0 '' nmi
+over
+expect control-nmi-comes 120
+
+# Somebody else's file is not replaced; a socket that nobody listens on is.
+echo mine >"$TMP/file"
+run hello -m 64M --control "$TMP/file"
+expect control-not-a-socket 71
+if [ "$(cat "$TMP/file")" = mine ]; then ok control-file-left-alone; else not_ok control-file-left-alone changed; fi
+machine spin
+run hello -m 64M --control "$S"
+expect control-socket-in-use 71
+kill -KILL $pid
+over
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -e "$S" ] && sleep 0.1; done
+if [ ! -e "$S" ]; then ok control-removed-after-sigkill; else not_ok control-removed-after-sigkill 'it is still there'; fi
+status=0
+"$HVRUN" ctl "$S" status >"$TMP/out" 2>"$TMP/err" || status=$?
+cp "$TMP/out" "$TMP/out.lines"
+expect control-nobody-there 66
+
+# Clients that misbehave: the machine goes on, and others are served.
+machine spin
+if command -v python3 >/dev/null; then
+	timeout 60 python3 "$TEST_TOP/tests/native/control-hostile.py" "$S" >"$J" 2>&1
+	cat "$J" | grep -E '^(ok|not ok) ' || not_ok control-hostile "$(tail -n 2 "$J" | tr '\n' '|')"
+else
+	skip control-hostile 'no python3 here'
+fi
+ctl control-after-hostile 0 '"state": "running"' status
+ctl control-after-hostile-stop 0 '' stop
+over
+expect control-after-hostile-end 0

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commands of the control socket: one table, a function for each row. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "vm/control.h"
+#include "vm/control_vm.h"
+#include "vm/core.h"
+#include "vm/json_text.h"
+#include "vm/machine.h"
+
+/* One request under way. */
+struct call {
+	struct vm *vm;
+	struct control_client *client;
+	const json_t *args;
+	json_t **result;
+	char *why; /* CONTROL_WHY_MAX bytes */
+};
+
+__attribute__((format(printf, 3, 4))) static int refuse(const struct call *call, int err,
+							const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(call->why, CONTROL_WHY_MAX, fmt, args);
+	va_end(args);
+	return err;
+}
+
+static int run_status(const struct call *call)
+{
+	const struct vm *vm = call->vm;
+	json_t *json = json_object();
+
+	json_object_set_new(json, "state", json_string(vm->control_paused ? "paused" : "running"));
+	json_object_set_new(json, "hvrun", json_string(HVRUN_VERSION));
+	json_object_set_new(json, "pid", json_integer(vm->control_pid));
+	json_object_set_new(json, "arch", json_string(arch_name));
+	json_object_set_new(json, "cpus", json_integer((json_int_t)vm->config->cpus));
+	json_object_set_new(json, "memory_bytes", json_integer((json_int_t)vm->config->memory));
+	json_object_set_new(json, "boots", json_integer((json_int_t)vm->boots + 1));
+	json_object_set_new(json, "time_us",
+			    json_integer((json_int_t)(vm_since_launch(vm) / 1000)));
+	*call->result = json;
+	return 0;
+}
+
+static int run_pause(const struct call *call)
+{
+	if (call->vm->control_paused)
+		return refuse(call, -EALREADY, "the machine is paused already");
+	vm_pause(call->vm);
+	call->vm->control_paused = true;
+	vm_control_tell(call->vm, "paused", NULL);
+	return 0;
+}
+
+static int run_resume(const struct call *call)
+{
+	if (!call->vm->control_paused)
+		return refuse(call, -EALREADY, "the machine is not paused");
+	call->vm->control_paused = false;
+	vm_resume(call->vm);
+	vm_control_tell(call->vm, "resumed", NULL);
+	return 0;
+}
+
+static int run_stop(const struct call *call)
+{
+	vm_end(call->vm, VM_END_STOP, 0);
+	return 0;
+}
+
+/* Whatever the guest does, as by the button of a machine. */
+static int run_reset(const struct call *call)
+{
+	call->vm->restart = true;
+	vm_end(call->vm, VM_END_RESET, 0);
+	return 0;
+}
+
+static int run_nmi(const struct call *call)
+{
+	int r = arch_nmi(call->vm->arch);
+
+	if (r == -ENOTSUP)
+		return refuse(call, r, "%s has no interrupt that cannot be masked", arch_name);
+	return r < 0 ? refuse(call, r, "the host refuses it: %s", strerror(-r)) : 0;
+}
+
+/* A serial console takes a break, then the key; a virtio console of Linux ^O, then the key. */
+static int run_sysrq(const struct call *call)
+{
+	struct vm *vm = call->vm;
+	const char *key = json_string_value(json_object_get(call->args, "key"));
+	struct serial *serial = vm->arch ? arch_serial(vm->arch) : NULL;
+	bool taken;
+
+	if (!key || strlen(key) != 1 || *key <= ' ' || *key > '~')
+		return refuse(call, -EINVAL, "\"key\" is one letter or digit, such as h");
+	if (vm->config->console == VM_CONSOLE_SERIAL && serial) {
+		taken = serial_break(serial) && serial_input(serial, key, 1) == 1;
+	} else if (vm->config->console == VM_CONSOLE_VIRTIO) {
+		const char keys[2] = { 0x0f, *key };
+
+		taken = vm->console.sink(vm->console.sink_opaque, keys, 2) == 2;
+	} else {
+		return refuse(call, -ENODEV, "the machine has no console");
+	}
+	return taken ? 0 : refuse(call, -EAGAIN, "the guest takes no console input now");
+}
+
+static int run_console(const struct call *call)
+{
+	if (call->vm->config->console == VM_CONSOLE_NONE)
+		return refuse(call, -ENODEV, "the machine has no console");
+	call->client->raw_next = true;
+	return 0;
+}
+
+static int run_events(const struct call *call)
+{
+	call->client->events = true;
+	return 0;
+}
+
+/* Counters of vCPUs are theirs: they rest while they are read. */
+static int run_report(const struct call *call)
+{
+	struct vm_report report = call->vm->report;
+
+	vm_pause(call->vm);
+	report_add(call->vm, &report);
+	vm_resume(call->vm);
+	*call->result = report_json(call->vm, &report, -1);
+	return 0;
+}
+
+static void core_done(void *opaque, int result, uint64_t written)
+{
+	struct vm *vm = opaque;
+	json_t *json = json_object();
+
+	close(vm->control_core_fd);
+	vm->control_core_fd = -1;
+	json_object_set_new(json, "bytes_written", json_integer((json_int_t)written));
+	control_answer(&vm->control, vm->control_core_client, json,
+		       result < 0 ? strerror(-result) : NULL);
+	if (result < 0)
+		json_decref(json);
+}
+
+/* The client has opened the file: what it may write, we may write for it. */
+static int run_core(const struct call *call)
+{
+	struct vm *vm = call->vm;
+	struct control_client *client = call->client;
+	int r;
+
+	if (client->passed_fd < 0)
+		return refuse(call, -EINVAL,
+			      "a descriptor of the file must come with the request (SCM_RIGHTS)");
+	if (vm->control_core_fd >= 0)
+		return refuse(call, -EBUSY, "a core is being written already");
+	r = vm_core_start(vm, client->passed_fd, core_done, vm);
+	if (r < 0)
+		return refuse(call, r, "a core cannot be written now: %s", strerror(-r));
+	vm->control_core_fd = client->passed_fd;
+	vm->control_core_client = client->serial;
+	client->passed_fd = -1;
+	return -EINPROGRESS;
+}
+
+struct command {
+	struct control_command_info info;
+	int (*run)(const struct call *call);
+};
+
+static const struct command commands[] = {
+	{ { "status", NULL, NULL, "what the machine is and does" }, run_status },
+	{ { "pause", NULL, NULL, "its processors rest" }, run_pause },
+	{ { "resume", NULL, NULL, "they go on" }, run_resume },
+	{ { "stop", NULL, NULL, "end the run, with status 0" }, run_stop },
+	{ { "reset", NULL, NULL, "start it again, as by a button" }, run_reset },
+	{ { "console", NULL, NULL, "be its console; Ctrl-A x leaves" }, run_console },
+	{ { "nmi", NULL, NULL, "interrupt every processor (x86)" }, run_nmi },
+	{ { "sysrq", "key", "KEY", "a magic SysRq key, such as h" }, run_sysrq },
+	{ { "core", "file", "FILE", "memory and registers as an ELF core" }, run_core },
+	{ { "report", NULL, NULL, "times and counters so far" }, run_report },
+	{ { "events", NULL, NULL, "print what happens, until it ends" }, run_events },
+};
+
+bool control_command_info(size_t index, struct control_command_info *info)
+{
+	if (index >= ARRAY_SIZE(commands))
+		return false;
+	*info = commands[index].info;
+	return true;
+}
+
+int vm_control_run(void *opaque, struct control_client *client, const char *command,
+		   const json_t *args, json_t **result, char *why)
+{
+	const struct call call = {
+		.vm = opaque,
+		.client = client,
+		.args = args,
+		.result = result,
+		.why = why,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].info.name, command) == 0)
+			return commands[i].run(&call);
+	}
+	return refuse(&call, -ENOENT, "there is no such command");
+}

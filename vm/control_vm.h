@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control socket of a machine: what its commands do. The protocol is vm/control.h's. */
+#ifndef VM_CONTROL_VM_H
+#define VM_CONTROL_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vm/control.h"
+
+struct vm;
+
+/* Commands by number, with their words for `hvrun ctl --help`; false behind the last. */
+struct control_command_info {
+	const char *name;
+	const char *arg;  /* the member of "args" that takes the word behind the name, NULL: none */
+	const char *what; /* what that word is called, NULL: none */
+	const char *help;
+};
+
+bool control_command_info(size_t index, struct control_command_info *info);
+
+/*
+ * Makes the socket that --control names, before the door is locked. 0, or an exit status, said. It is
+ * removed when hvrun ends, however that comes: by a child that waits for it.
+ */
+int vm_control_open(struct vm *vm);
+
+/* vm/control_commands.c: control_ops.run. */
+int vm_control_run(void *opaque, struct control_client *client, const char *command,
+		   const json_t *args, json_t **result, char *why);
+
+/* The machine is there: clients are served on its loop. 0 or -errno. */
+int vm_control_start(struct vm *vm);
+
+/* Its loop goes: clients wait for the next machine. */
+void vm_control_stop(struct vm *vm);
+
+/* The run is over with @status: clients are told and dropped, the socket is removed. */
+void vm_control_close(struct vm *vm, int status);
+
+/* Tells of @event ("panic", "paused", ...), with words about it or NULL, to those who listen. */
+void vm_control_tell(struct vm *vm, const char *event, const char *words);
+
+#endif
