@@ -13,8 +13,10 @@ net_bytes() {
 		echo $((100 << 20))
 	elif [ "$rig_arch" = x86 ]; then
 		echo $((16 << 20))
-	else
+	elif [ "$rig_arch" = arm64 ]; then
 		echo $((4 << 20))
+	else
+		echo $((1 << 20))
 	fi
 }
 
