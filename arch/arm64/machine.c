@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "arch/arm64/layout.h"
-#include "arch/elf.h"
+#include "arch/dt/load.h"
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/exit_device.h"
@@ -207,53 +207,17 @@ struct serial *arch_serial(struct arch *arch)
 	return arch->serial;
 }
 
-static int load_elf(struct arch *arch, const struct kernel_file *kernel)
-{
-	const struct elf_target target = {
-		.machine = ELF_MACHINE,
-		.min = ARM64_RAM,
-		.max = ARM64_RAM + DT_WINDOW,
-		.ram = ARM64_RAM,
-		.ram_end = ARM64_RAM + mem_ram_size(arch->config.mem),
-	};
-	struct elf elf;
-	int r = elf_judge(kernel, &target, &elf);
-
-	if (!r)
-		r = elf_judge_entry(&elf, "entry", elf.entry);
-	if (r)
-		return r;
-	arch->boot.entry = elf.entry;
-	return elf_copy(&elf, &target, arch->config.mem, &arch->boot.end);
-}
+static const struct dt_target target = { ARM64_RAM, "ARM\x64", ELF_MACHINE };
 
 bool arch_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
 		      uint64_t size, gpa_t *at)
 {
-	return dt_image_hint(mem, ARM64_RAM, "ARM\x64", head, head_len, size, at);
-}
-
-static int load_kernel(struct arch *arch, const struct kernel_file *kernel)
-{
-	if (dt_is_image(kernel, "ARM\x64"))
-		return dt_load_image(arch->config.mem, ARM64_RAM, kernel, &arch->boot);
-	if (kernel_is_elf(kernel))
-		return load_elf(arch, kernel);
-	return kernel_refuse(kernel, "an Image or an ELF file is needed");
+	return dt_image_hint(mem, target.ram, target.magic, head, head_len, size, at);
 }
 
 int arch_load(struct arch *arch, const struct arch_images *images)
 {
-	const struct kernel_file kernel = {
-		.data = images->kernel,
-		.size = images->kernel_size,
-		.name = images->kernel_name,
-	};
-	int r = load_kernel(arch, &kernel);
+	int r = dt_load(&target, arch->config.mem, images, &arch->boot);
 
-	if (!r)
-		r = dt_place(arch->config.mem, ARM64_RAM, images->initrd_size, &arch->boot);
-	if (!r && images->initrd_fd >= 0)
-		r = arch_put_initrd(arch->config.mem, gpa(arch->boot.initrd), images);
 	return r ? r : arm64_write_tree(arch, images);
 }

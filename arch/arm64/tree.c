@@ -154,7 +154,7 @@ static void add_arm_nodes(struct dt *dt, const struct arch *arch)
 	add_clock(dt);
 }
 
-static int build(const struct arch *arch, const struct arch_images *images, void *blob)
+static int build(const struct arch *arch, const struct arch_images *images, void *blob, size_t size)
 {
 	const struct dt_window serial = { ARM64_SERIAL, ARM64_SERIAL_SIZE, ARM64_SERIAL_GSI };
 	const struct dt_window exit_device = { .base = ARM64_EXIT, .size = 4 };
@@ -183,7 +183,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 			return -ENOSPC;
 		virtio[i] = (struct dt_window){ slot.base, ARM64_VIRTIO_SIZE, slot.gsi };
 	}
-	dt_begin(&dt, blob, DT_TREE_MAX);
+	dt_begin(&dt, blob, size);
 	dt_board(&dt, &board);
 	add_arm_nodes(&dt, arch);
 	return dt_finish(&dt);
@@ -191,18 +191,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 
 int arm64_write_tree(struct arch *arch, const struct arch_images *images)
 {
-	void *blob = malloc(DT_TREE_MAX);
-
-	if (!blob)
-		return -ENOMEM;
-
-	int size = build(arch, images, blob);
-	int r = dt_deliver(arch->config.mem, arch->boot.tree, blob, size, images);
-
-	arch->boot.tree_size = size > 0 ? (uint64_t)size : 0;
-
-	free(blob);
-	return r;
+	return dt_write(arch, arch->config.mem, &arch->boot, images, build);
 }
 
 bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)

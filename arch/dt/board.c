@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -13,7 +14,8 @@
 
 enum {
 	SEED_SIZE = 64,
-	UART_CLOCK = 1843200, /* Hz: the crystal of a PC's serial port */
+	TREE_ROOM = DT_TREE_MAX / 64, /* bytes to begin with: enough for some CPUs and devices */
+	UART_CLOCK = 1843200,	      /* Hz: the crystal of a PC's serial port */
 };
 
 /*
@@ -132,5 +134,25 @@ int dt_deliver(struct guest_mem *mem, uint64_t at, const void *blob, int size,
 	r = write_full(images->tree_fd, blob, (size_t)size);
 	if (r < 0)
 		diag_error("device tree %s: cannot write: %s", images->tree_name, strerror(-r));
+	return r;
+}
+
+int dt_write(const struct arch *arch, struct guest_mem *mem, struct dt_boot *boot,
+	     const struct arch_images *images, dt_build_fn build)
+{
+	int size = -ENOSPC;
+	void *blob = NULL;
+
+	/* Small first: libfdt clears all the room that it is given. */
+	for (size_t room = TREE_ROOM; size == -ENOSPC && room <= DT_TREE_MAX; room *= 4) {
+		free(blob);
+		blob = malloc(room);
+		size = blob ? build(arch, images, blob, room) : -ENOMEM;
+	}
+	boot->tree_size = size > 0 ? (uint64_t)size : 0;
+
+	int r = dt_deliver(mem, boot->tree, blob, size, images);
+
+	free(blob);
 	return r;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "arch/dt/image.h"
 #include "arch/dt/tree.h"
 #include "mm/memory.h"
 
@@ -46,5 +47,16 @@ void dt_board(struct dt *dt, const struct dt_board *board);
  */
 int dt_deliver(struct guest_mem *mem, uint64_t at, const void *blob, int size,
 	       const struct arch_images *images);
+
+/* Writes the whole tree into @blob of @size bytes: what dt_finish says, or -errno. */
+typedef int (*dt_build_fn)(const struct arch *arch, const struct arch_images *images, void *blob,
+			   size_t size);
+
+/*
+ * Builds the tree of @arch, in more room if it needs that, and delivers it to @boot->tree (dt_deliver);
+ * sets @boot->tree_size. 0 or -errno, said if it is about the tree.
+ */
+int dt_write(const struct arch *arch, struct guest_mem *mem, struct dt_boot *boot,
+	     const struct arch_images *images, dt_build_fn build);
 
 #endif

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arch/elf.h"
-#include "arch/kernel.h"
+#include "arch/dt/load.h"
 #include "arch/riscv/layout.h"
 #include "base/checked.h"
 #include "base/diag.h"
@@ -165,55 +164,17 @@ struct serial *arch_serial(struct arch *arch)
 	return arch->serial;
 }
 
+static const struct dt_target target = { RISCV_RAM, RISCV_IMAGE_MAGIC, ELF_MACHINE_RISCV };
+
 bool arch_kernel_hint(const struct guest_mem *mem, const uint8_t *head, size_t head_len,
 		      uint64_t size, gpa_t *at)
 {
-	return dt_image_hint(mem, RISCV_RAM, RISCV_IMAGE_MAGIC, head, head_len, size, at);
-}
-
-/* Segments are where they say; the entry is a physical address, as the Image's is. */
-static int load_elf(struct arch *arch, const struct kernel_file *kernel)
-{
-	uint64_t end = RISCV_RAM + mem_ram_size(arch->config.mem);
-	const struct elf_target target = {
-		.machine = ELF_MACHINE_RISCV,
-		.min = RISCV_RAM,
-		.max = RISCV_RAM + DT_WINDOW,
-		.ram = RISCV_RAM,
-		.ram_end = end,
-	};
-	struct elf elf;
-	int r = elf_judge(kernel, &target, &elf);
-
-	if (!r)
-		r = elf_judge_entry(&elf, "entry", elf.entry);
-	if (!r)
-		r = elf_copy(&elf, &target, arch->config.mem, &arch->boot.end);
-	arch->boot.entry = r ? 0 : elf.entry;
-	return r;
-}
-
-static int load_kernel(struct arch *arch, const struct kernel_file *kernel)
-{
-	if (dt_is_image(kernel, RISCV_IMAGE_MAGIC))
-		return dt_load_image(arch->config.mem, RISCV_RAM, kernel, &arch->boot);
-	if (kernel_is_elf(kernel))
-		return load_elf(arch, kernel);
-	return kernel_refuse(kernel, "an Image or an ELF file is needed");
+	return dt_image_hint(mem, target.ram, target.magic, head, head_len, size, at);
 }
 
 int arch_load(struct arch *arch, const struct arch_images *images)
 {
-	const struct kernel_file kernel = {
-		.data = images->kernel,
-		.size = images->kernel_size,
-		.name = images->kernel_name,
-	};
-	int r = load_kernel(arch, &kernel);
+	int r = dt_load(&target, arch->config.mem, images, &arch->boot);
 
-	if (!r)
-		r = dt_place(arch->config.mem, RISCV_RAM, images->initrd_size, &arch->boot);
-	if (!r && images->initrd_fd >= 0)
-		r = arch_put_initrd(arch->config.mem, gpa(arch->boot.initrd), images);
 	return r ? r : riscv_write_tree(arch, images);
 }

@@ -198,7 +198,7 @@ static void add_clock(struct dt *dt, const struct dt_board *board)
 	dt_node_end(dt);
 }
 
-static int build(const struct arch *arch, const struct arch_images *images, void *blob)
+static int build(const struct arch *arch, const struct arch_images *images, void *blob, size_t size)
 {
 	const struct dt_window serial = { RISCV_SERIAL, RISCV_SERIAL_SIZE, RISCV_SERIAL_GSI };
 	const struct dt_window exit_device = { .base = RISCV_EXIT, .size = 4 };
@@ -232,7 +232,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 	}
 	if (r < 0)
 		return r;
-	dt_begin(&dt, blob, DT_TREE_MAX);
+	dt_begin(&dt, blob, size);
 	dt_board(&dt, &board);
 	add_clock(&dt, &board);
 	add_cpus(&dt, arch, &isa, frequency);
@@ -242,18 +242,7 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 
 int riscv_write_tree(struct arch *arch, const struct arch_images *images)
 {
-	void *blob = malloc(DT_TREE_MAX);
-
-	if (!blob)
-		return -ENOMEM;
-
-	int size = build(arch, images, blob);
-	int r = dt_deliver(arch->config.mem, arch->boot.tree, blob, size, images);
-
-	arch->boot.tree_size = size > 0 ? (uint64_t)size : 0;
-
-	free(blob);
-	return r;
+	return dt_write(arch, arch->config.mem, &arch->boot, images, build);
 }
 
 bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)
