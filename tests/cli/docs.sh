@@ -45,3 +45,26 @@ if "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -DHVRUN_DEBUG=0 -Wall -Wextra -Wshadow -
 else
 	not_ok 'the device of adding-a-device.md compiles' "$(grep -m 1 error "$TMPDIR/cc")"
 fi
+
+# porting.md names what an architecture provides, all of it and nothing else.
+objects=$(ls "$(dirname "$HVRUN")"/obj/arch/{x86,arm64,riscv}/*.o 2>/dev/null)
+if [ -z "$objects" ]; then
+	skip 'porting.md has the functions of an architecture' "there are no objects beside $HVRUN"
+else
+	# shellcheck disable=SC2086 # words
+	nm -g --defined-only $objects | awk '$3 ~ /^arch_/ { print $3 }' | sort -u >"$TMPDIR/provided"
+	grep -oE '`arch_[a-z_]+`' docs/porting.md | tr -d '`' | sort -u >"$TMPDIR/named"
+	if [ "$(wc -l <"$TMPDIR/provided")" -ge 20 ] && d=$(diff "$TMPDIR/provided" "$TMPDIR/named"); then
+		ok 'porting.md has the functions of an architecture'
+	else
+		not_ok 'porting.md has the functions of an architecture' "$(tr '\n' '|' <<<"$d")"
+	fi
+fi
+# And on the guests' side.
+d=
+for name in $(sed -nE 's/^[a-z_].*[ *](plat_[a-z_]+)\(.*/\1/p' guests/lib/platform.h); do
+	for arch in x86 arm64 riscv; do
+		grep -qE "[ *]$name\(" guests/$arch/*.c || d="$d $arch:$name"
+	done
+done
+if [ -z "$d" ]; then ok 'each architecture has the functions of guests/'; else not_ok 'each architecture has the functions of guests/' "$d"; fi

@@ -208,6 +208,45 @@ static void delivered_to_guest_and_file(void **state)
 	mem_destroy(mem);
 }
 
+/* A tree of about 100 KiB, or of more than there can be. */
+static int build_large(const struct arch *arch, const struct arch_images *images, void *room,
+		       size_t size)
+{
+	static const uint8_t bytes[1024];
+	struct dt dt;
+
+	(void)arch;
+	dt_begin(&dt, room, size);
+	for (unsigned i = 0; i < images->virtio_count; i++) {
+		dt_node(&dt, "n@%x", i);
+		dt_bytes(&dt, "p", bytes, sizeof(bytes));
+		dt_node_end(&dt);
+	}
+	return dt_finish(&dt);
+}
+
+static void large_trees_get_room(void **state)
+{
+	struct guest_mem *mem = ram(0x80000000, 4 << 20);
+	struct arch_images images = { .tree_fd = -1, .virtio_count = 1 };
+	struct dt_boot boot = { .tree = 0x80200000 };
+	static uint8_t back[DT_TREE_MAX];
+
+	(void)state;
+	assert_int_equal(dt_write(NULL, mem, &boot, &images, build_large), 0);
+	assert_in_range(boot.tree_size, 1024, 2048);
+	images.virtio_count = 100;
+	assert_int_equal(dt_write(NULL, mem, &boot, &images, build_large), 0);
+	assert_in_range(boot.tree_size, 102400, 110000);
+	assert_int_equal(mem_read(mem, gpa(boot.tree), back, sizeof(back)), 0);
+	assert_int_equal(fdt_check_full(back, boot.tree_size), 0);
+	assert_true(fdt_path_offset(back, "/n@63") > 0);
+	images.virtio_count = 3000;
+	assert_int_equal(dt_write(NULL, mem, &boot, &images, build_large), -ENOSPC);
+	assert_int_equal(boot.tree_size, 0);
+	mem_destroy(mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +254,7 @@ int main(void)
 		cmocka_unit_test(one_error_sticks),
 		cmocka_unit_test(board_has_its_nodes),
 		cmocka_unit_test(delivered_to_guest_and_file),
+		cmocka_unit_test(large_trees_get_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
