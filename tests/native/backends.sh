@@ -83,9 +83,9 @@ run hello -m 64M --vhost-user "blk,socket=$TMP/nobody.sock"
 expect native-vhost-user-nobody 66
 says native-vhost-user-nobody-said "cannot connect"
 
-for place in /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd; do [ -x $place ] && break; done
+for place in /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd; do [ -x "$place" ] && break; done
 mkdir "$TMP/share"
-if [ ! -x $place ]; then
+if [ ! -x "$place" ]; then
 	skip native-share "virtiofsd is not installed"
 elif [ "$(id -u)" != 0 ] && ! unshare -r true 2>/dev/null; then
 	skip native-share "this host gives no user namespaces, and this is not root"
