@@ -43,12 +43,22 @@ static bool live(const struct virtio_dev *dev)
 
 /* Interrupts. */
 
-static void interrupt(struct virtio_dev *dev, uint32_t reason)
+static void note(struct virtio_dev *dev, uint32_t reason)
 {
 	atomic_fetch_or(dev->isr, htole32(reason));
+}
+
+static void pulse(struct virtio_dev *dev)
+{
 	atomic_fetch_add_explicit(&dev->interrupts, 1, memory_order_relaxed);
 	if (dev->irq)
 		irq_pulse(dev->irq);
+}
+
+static void interrupt(struct virtio_dev *dev, uint32_t reason)
+{
+	note(dev, reason);
+	pulse(dev);
 }
 
 uint32_t virtio_isr_read(const struct virtio_dev *dev)
@@ -91,14 +101,24 @@ void virtio_used(struct virtio_dev *dev)
 		interrupt(dev, VIRTIO_ISR_QUEUE);
 }
 
+/* The reason stands there before a driver that polls sees the change, and the change before it is told. */
+static void show_and_tell(struct virtio_dev *dev)
+{
+	bool tell = has(dev, VIRTIO_S_DRIVER_OK);
+
+	if (tell)
+		note(dev, VIRTIO_ISR_CONFIG);
+	show(dev);
+	if (tell)
+		pulse(dev);
+}
+
 void virtio_config_changed(struct virtio_dev *dev)
 {
 	dev->config_generation++;
-	show(dev);
-	if (has(dev, VIRTIO_S_DRIVER_OK))
-		interrupt(dev, VIRTIO_ISR_CONFIG);
-	else
+	if (!has(dev, VIRTIO_S_DRIVER_OK))
 		dev->config_news = true;
+	show_and_tell(dev);
 }
 
 /* Errors of the driver. */
@@ -120,10 +140,8 @@ void virtio_dev_broken(struct virtio_dev *dev, const char *why)
 	if (has(dev, VIRTIO_S_NEEDS_RESET))
 		return;
 	dev->status |= VIRTIO_S_NEEDS_RESET;
-	show(dev);
+	show_and_tell(dev);
 	report(dev, why);
-	if (has(dev, VIRTIO_S_DRIVER_OK))
-		interrupt(dev, VIRTIO_ISR_CONFIG);
 }
 
 void virtio_dev_failed(struct virtio_dev *dev)
@@ -131,9 +149,7 @@ void virtio_dev_failed(struct virtio_dev *dev)
 	if (has(dev, VIRTIO_S_NEEDS_RESET))
 		return;
 	dev->status |= VIRTIO_S_NEEDS_RESET;
-	show(dev);
-	if (has(dev, VIRTIO_S_DRIVER_OK))
-		interrupt(dev, VIRTIO_ISR_CONFIG);
+	show_and_tell(dev);
 }
 
 static void queue_broken(struct virtio_dev *dev, unsigned index, const char *why)

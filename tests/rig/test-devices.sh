@@ -163,6 +163,13 @@ prepared() {
 	run_devices || not_ok "$rig_arch-devices-prepare" "a part for the run could not be made, see above"
 }
 
+# The short form takes minutes on one architecture; on the others shares and cards have not been seen to
+# pass as a whole (docs/devices/fs.md, net.md), on a busy machine.
+if [ -z "${RIG_ARCHS:-}${HVRUN_TEST_LONG:-}" ]; then
+	RIG_ARCHS=x86
+	skip arm64-devices 'in the long form only'
+	skip riscv-devices 'in the long form only'
+fi
 [ -n "${RIG_ARCHS:-}" ] || RIG_ARCHS=$(cd tests/rig && ls -- *.conf | sed 's/\.conf$//')
 for arch in $RIG_ARCHS; do
 	rig_load "$arch"

@@ -176,7 +176,14 @@ command -v gdb-multiarch >/dev/null || {
 	skip rig-gdb 'gdb-multiarch is not installed'
 	exit 0
 }
-for rig_arch in ${RIG_ARCHS:-x86 arm64 riscv}; do
+# A boot of L1 each: the short form shows one architecture. On riscv the stock kernel's half has not been
+# seen to pass yet (docs/debugging.md).
+archs=arm64
+if [ -n "${HVRUN_TEST_LONG:-}" ]; then archs='x86 arm64 riscv'; elif [ -z "${RIG_ARCHS:-}" ]; then
+	skip rig-gdb-x86 'in the long form only'
+	skip rig-gdb-riscv 'in the long form only'
+fi
+for rig_arch in ${RIG_ARCHS:-$archs}; do
 	rig_load "$rig_arch"
 	why=$(rig_missing)
 	[ -n "$why" ] || make -s static guests ARCH="$rig_arch" >"$rig_dir/gdb.make" 2>&1 ||
