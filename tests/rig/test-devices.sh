@@ -167,6 +167,12 @@ prepared() {
 # pass as a whole (docs/devices/fs.md, net.md), on a busy machine.
 if [ -z "${RIG_ARCHS:-}${HVRUN_TEST_LONG:-}" ]; then
 	RIG_ARCHS=x86
+	if [ -z "${RIG_DEVICES:-}" ]; then
+		RIG_DEVICES='ports rng'
+		for device in exec fs net; do
+			skip "x86-devices-$device" 'in the long form only: all together outlast the boot'
+		done
+	fi
 	skip arm64-devices 'in the long form only'
 	skip riscv-devices 'in the long form only'
 fi

@@ -186,6 +186,7 @@ fi
 for rig_arch in ${RIG_ARCHS:-$archs}; do
 	rig_load "$rig_arch"
 	why=$(rig_missing)
+	mkdir -p "$rig_dir"
 	[ -n "$why" ] || make -s static guests ARCH="$rig_arch" >"$rig_dir/gdb.make" 2>&1 ||
 		why="hvrun or its guests could not be built: $(tail -n 1 "$rig_dir/gdb.make")"
 	command -v "$rig_cc" >/dev/null || why="no $rig_cc (package $rig_cc_package)"
