@@ -50,17 +50,7 @@ int command_help(const struct command *command)
 int command_parse(const struct command *command, int argc, char **argv, void *target,
 		  struct options *options)
 {
-	struct parser parser = {
-		.grammar = &command->grammar,
-		.target = target,
-		.argv = argv,
-		.argc = argc,
-		.error = options->error,
-		.error_size = sizeof(options->error),
-	};
-	int err;
-
 	options_default(options);
-	err = parse_words(&parser);
-	return err ? err : parser.next;
+	return parse_all(&command->grammar, argc, argv, target, options->error,
+			 sizeof(options->error));
 }

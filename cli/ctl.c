@@ -343,16 +343,8 @@ int ctl_main(int argc, char **argv)
 {
 	char error[512];
 	struct ctl_options options = { .count = 0 };
-	struct parser parser = {
-		.grammar = &grammar,
-		.target = &options,
-		.argv = argv,
-		.argc = argc,
-		.error = error,
-		.error_size = sizeof(error),
-	};
 
-	if (parse_words(&parser) < 0) {
+	if (parse_all(&grammar, argc, argv, &options, error, sizeof(error)) < 0) {
 		diag_error("%s", error);
 		return VM_STATUS_USAGE;
 	}

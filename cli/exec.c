@@ -21,7 +21,11 @@
 #include "cli/exec_image.h"
 #include "vm/vm.h"
 
-enum { ENV_MAX = 256 };
+enum {
+	ENV_MAX = 256,
+	WORDS_MAX = 8000, /* of the command; init has room for 8192 */
+	GROUPS_MAX = 64,  /* that init has room for */
+};
 
 struct exec_options {
 	struct options run; /* first: rows of run's table fill it */
@@ -154,9 +158,13 @@ static void add_environment(struct exec_image *image, const struct exec_options 
 /* The caller, as the guest is to know them: the same user and groups. */
 static void add_user(struct exec_image *image)
 {
-	gid_t groups[64];
+	gid_t groups[GROUPS_MAX];
 	int count = getgroups(ARRAY_SIZE(groups), groups);
 
+	if (count < 0)
+		diag_warn(
+			"exec: you are in more than %d groups; the command has only the first one",
+			GROUPS_MAX);
 	exec_spec_add_number(&image->spec, 'u', getuid());
 	exec_spec_add_number(&image->spec, 'g', getgid());
 	for (int i = 0; i < count; i++)
@@ -238,6 +246,10 @@ int exec_main(int argc, char **argv, bool input_open, uint64_t launched_ns)
 		return command_help(&command);
 	if (!exec.run.config.kernel)
 		return usage("exec: no kernel; name one with -k FILE, or see hvrun exec --help");
+	if (options_judge(&exec.run) < 0)
+		return usage(exec.run.error);
+	if (argc - taken > WORDS_MAX)
+		return usage("exec: the command has more than 8000 words");
 	if (taken == argc)
 		return usage("exec: no command; it comes after --, as in hvrun exec -k KERNEL -- "
 			     "uname -a");

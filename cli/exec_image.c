@@ -104,15 +104,19 @@ static int add_shares(struct exec_image *image, struct vm_config *config, const 
 
 	for (unsigned i = 0; i < config->share_count; i++) {
 		const struct vm_share_config *own = &config->shares[i];
-		char word[PATH_MAX + 64], real[PATH_MAX];
+		char real[PATH_MAX];
 
 		if (!realpath(own->path, real)) {
 			diag_error("share %s: cannot open: %s", own->path, strerror(errno));
 			return VM_STATUS_NO_INPUT;
 		}
-		(void)snprintf(word, sizeof(word), "%s:%s:%s", own->tag,
-			       own->readonly ? "ro" : "rw", real);
-		exec_spec_add(&image->spec, 's', word);
+		if (strcmp(own->tag, ROOT_TAG) == 0) {
+			diag_error("--share %s: the tag " ROOT_TAG " is that of exec's own root",
+				   own->path);
+			return VM_STATUS_USAGE;
+		}
+		exec_spec_add(&image->spec, 't', own->tag);
+		exec_spec_add(&image->spec, own->readonly ? 's' : 'S', real);
 	}
 	if (config->share_count == VM_MAX_SHARES) {
 		diag_error("--share: there can be at most %d beside exec's root",

@@ -17,7 +17,8 @@ struct exec_spec {
 
 /*
  * Adds the word of kind @kind: a argument, e variable, c directory, h host name, u user, g group, G further
- * group, m module's path, s share ("TAG:ro:/path"), r root's tag, b root's disk, o root is thrown away.
+ * group, m module's path, t tag of the share whose path follows (s to read, S to write), r root's tag,
+ * b root's disk, o root is thrown away.
  */
 void exec_spec_add(struct exec_spec *spec, char kind, const char *value);
 void exec_spec_add_number(struct exec_spec *spec, char kind, unsigned long value);

@@ -413,9 +413,12 @@ void options_default(struct options *options)
 	};
 }
 
-/* A kernel is named, and all that is to be verified can be. */
-static int judge_boot(struct parser *parser, const struct vm_config *config)
+int options_judge(struct options *options)
 {
+	const struct vm_config *config = &options->config;
+	struct parser judge = { .error = options->error, .error_size = sizeof(options->error) };
+	struct parser *parser = &judge;
+
 	if (config->user && config->sandbox == VM_SANDBOX_OFF)
 		return parse_fail(parser, "--user and --sandbox off do not go together: it is the "
 					  "sandbox that changes the user");
@@ -442,20 +445,14 @@ static int judge_boot(struct parser *parser, const struct vm_config *config)
 
 int options_parse(int argc, char **argv, struct options *options)
 {
-	struct parser parser = {
-		.grammar = &options_grammar,
-		.target = options,
-		.argv = argv,
-		.argc = argc,
-		.error = options->error,
-		.error_size = sizeof(options->error),
-	};
-
 	options_default(options);
 
-	int err = parse_words(&parser);
+	int err = parse_all(&options_grammar, argc, argv, options, options->error,
+			    sizeof(options->error));
 
-	return err || options->wish != OPTIONS_RUN ? err : judge_boot(&parser, &options->config);
+	if (err < 0)
+		return err;
+	return options->wish == OPTIONS_RUN ? options_judge(options) : 0;
 }
 
 size_t options_help(char *buf, size_t size, bool all)
@@ -465,11 +462,9 @@ size_t options_help(char *buf, size_t size, bool all)
 	text_add(&text, "hvrun %s boots a virtual machine on KVM\n", HVRUN_VERSION);
 	text_add(&text, "  hvrun [run] -k KERNEL [options]   boot it\n");
 	if (!all)
-		text_add(&text, "  hvrun exec -k KERNEL -- COMMAND   run a command in a guest\n");
-	if (!all)
-		text_add(
-			&text,
-			"  hvrun doctor                      what this host can run, and why not\n");
+		text_add(&text,
+			 "  hvrun exec -k KERNEL -- COMMAND   run a command in a guest\n"
+			 "  hvrun COMMAND --help              sign, verify, ctl, report, doctor\n");
 	text_add(&text, "\n");
 	parse_help(&text, &options_grammar, all);
 	text_add(

@@ -35,6 +35,12 @@ struct vm_config *options_config(struct parser *parser);
 void options_default(struct options *options);
 
 /*
+ * Whether what was asked for goes together: a kernel is named, and all that is to be verified can be. 0, or
+ * -EINVAL with options->error set.
+ */
+int options_judge(struct options *options);
+
+/*
  * Parses the @argc words @argv that follow `hvrun` or `hvrun run` into *@options, beginning with the
  * defaults of docs/hvrun.1. --help and --version end the parsing: words after them are not looked
  * at. Without them a kernel must have been named. The terminal's fields and launched_ns of the

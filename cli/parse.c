@@ -266,6 +266,22 @@ int parse_words(struct parser *parser)
 	return 0;
 }
 
+int parse_all(const struct grammar *grammar, int argc, char **argv, void *target, char *error,
+	      size_t error_size)
+{
+	struct parser parser = {
+		.grammar = grammar,
+		.target = target,
+		.argv = argv,
+		.argc = argc,
+		.error = error,
+		.error_size = error_size,
+	};
+	int err = parse_words(&parser);
+
+	return err ? err : parser.next;
+}
+
 void text_add(struct text *text, const char *fmt, ...)
 {
 	size_t room = text->size - text->used;

@@ -65,6 +65,13 @@ struct parser {
  */
 int parse_words(struct parser *parser);
 
+/*
+ * parse_words over all of @argv: the number of words taken, or -EINVAL with the reason in @error
+ * (@error_size bytes).
+ */
+int parse_all(const struct grammar *grammar, int argc, char **argv, void *target, char *error,
+	      size_t error_size);
+
 /* Writes what is wrong, in words without the program's name. -EINVAL. */
 __attribute__((format(printf, 2, 3))) int parse_fail(struct parser *parser, const char *fmt, ...);
 

@@ -207,16 +207,8 @@ int report_main(int argc, char **argv)
 {
 	char error[512];
 	struct report_options options = { .file = NULL };
-	struct parser parser = {
-		.grammar = &grammar,
-		.target = &options,
-		.argv = argv,
-		.argc = argc,
-		.error = error,
-		.error_size = sizeof(error),
-	};
 
-	if (parse_words(&parser) < 0) {
+	if (parse_all(&grammar, argc, argv, &options, error, sizeof(error)) < 0) {
 		diag_error("%s", error);
 		return VM_STATUS_USAGE;
 	}

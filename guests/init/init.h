@@ -37,6 +37,7 @@ struct spec {
 	unsigned module_count;
 	struct share shares[SHARES_MAX];
 	unsigned share_count;
+	const char *share_tag; /* of the share whose path comes next */
 	const char *root_tag;  /* virtio-fs, or NULL */
 	const char *root_disk; /* block device with the root's files, or NULL */
 	bool root_readonly;    /* with an overlay that is thrown away */

@@ -7,21 +7,12 @@
 
 static char text[SPEC_MAX];
 
-/* "TAG:ro:/path" or "TAG:rw:/path", cut up in place. */
-static void take_share(struct spec *spec, char *word)
+/* The path of a share; its tag stands before it. */
+static void take_share(struct spec *spec, const char *path, bool readonly)
 {
-	struct share *share = &spec->shares[spec->share_count];
-	char *p = word;
-
-	if (spec->share_count == SHARES_MAX)
+	if (spec->share_count == SHARES_MAX || !spec->share_tag)
 		return;
-	while (*p && *p != ':')
-		p++;
-	if (!*p || !p[1] || !p[2] || p[3] != ':')
-		return;
-	*p = '\0';
-	*share = (struct share){ .tag = word, .at = p + 4, .readonly = p[2] == 'o' };
-	spec->share_count++;
+	spec->shares[spec->share_count++] = (struct share){ spec->share_tag, path, readonly };
 }
 
 static void take_word(struct spec *spec, char *word)
@@ -57,8 +48,12 @@ static void take_word(struct spec *spec, char *word)
 		if (spec->module_count < MODULES_MAX)
 			spec->modules[spec->module_count++] = value;
 		break;
+	case 't':
+		spec->share_tag = value;
+		break;
 	case 's':
-		take_share(spec, value);
+	case 'S':
+		take_share(spec, value, *word == 's');
 		break;
 	case 'r':
 		spec->root_tag = value;
