@@ -29,6 +29,31 @@ static void tell_broken(void *opaque, const struct virtio_dev *dev, const char *
 	vm_control_tell(opaque, "device-error", words);
 }
 
+/*
+ * The registers of all windows in one slot of memory that the guest reads without an exit. Where the
+ * host has no such slots, or the architecture no use for them, reads go through the bus. The slot comes before the
+ * first doorbell: behind one, KVM waits some milliseconds for a grace period before it takes another slot.
+ */
+int vm_map_windows(struct vm *vm)
+{
+	struct arch_slot first, next;
+	unsigned count = 0;
+
+	if (!arch_register_memory || !kvm_has(&vm->kvm, KVM_CAP_READONLY_MEM))
+		return 0;
+	while (count < VM_MAX_DEVICES && arch_virtio_slot(count, &next) == 0)
+		count++;
+
+	uint64_t size = (uint64_t)count * VIRTIO_MMIO_SIZE;
+	int r = arch_virtio_slot(0, &first);
+
+	if (!r)
+		r = mem_add(vm->mem, gpa(first.base), size, MEM_REGISTERS);
+	if (r < 0)
+		return refused("the virtio windows", r);
+	return kvm_map_registers(&vm->kvm, vm->mem, gpa(first.base), size);
+}
+
 /* The window, interrupt and doorbells of @dev, which the machine owns from now on. */
 static int place(struct vm *vm, struct virtio_dev *dev)
 {
@@ -55,6 +80,8 @@ static int place(struct vm *vm, struct virtio_dev *dev)
 	r = virtio_mmio_create(dev, vm->bus, slot.base, &place->mmio);
 	if (r < 0)
 		return refused(dev->name, r);
+	if (mem_registers(vm->mem, gpa(slot.base)))
+		virtio_mmio_show(place->mmio, mem_registers(vm->mem, gpa(slot.base)));
 	for (unsigned q = 0; !r && q < dev->queue_count; q++)
 		r = kvm_doorbell(&vm->kvm, slot.base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
 				 dev->kick_fd[q]);
@@ -265,32 +292,6 @@ static int create_console(struct vm *vm)
 	return r ? r : connect_ports(vm, dev);
 }
 
-/*
- * The registers of all windows in one slot of memory that the guest reads without an exit. Where the
- * host has no such slots, or the architecture no use for them, reads go through the bus.
- */
-static int show_registers(struct vm *vm)
-{
-	struct arch_slot first;
-	uint64_t size = (uint64_t)vm->device_count * VIRTIO_MMIO_SIZE;
-
-	if (!arch_register_memory || !size || !kvm_has(&vm->kvm, KVM_CAP_READONLY_MEM))
-		return 0;
-
-	int r = arch_virtio_slot(0, &first);
-
-	if (!r)
-		r = mem_add(vm->mem, gpa(first.base), size, MEM_REGISTERS);
-	if (r < 0)
-		return refused("the virtio windows", r);
-	for (unsigned i = 0; i < vm->device_count; i++) {
-		gpa_t at = gpa_add(gpa(first.base), (uint64_t)i * VIRTIO_MMIO_SIZE);
-
-		virtio_mmio_show(vm->devices[i].mmio, mem_registers(vm->mem, at));
-	}
-	return kvm_map_registers(&vm->kvm, vm->mem, gpa(first.base), size);
-}
-
 /* Disks come first, so that the first one is the first window on every machine. */
 static int create_all(struct vm *vm)
 {
@@ -311,7 +312,7 @@ static int create_all(struct vm *vm)
 		r = vm->backends[i].disk ? 0 : create_backend(vm, &vm->backends[i]);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
-	return r ? r : show_registers(vm);
+	return r;
 }
 
 /* A disk that is not a disk is a bad input, one with another root hash not what was signed. */

@@ -176,6 +176,9 @@ int vm_lend_file(const struct vm *vm, struct vm_file *file);
  */
 int vm_load(struct vm *vm);
 
+/* vm/devices.c: the slot in which the guest reads the virtio windows' registers. 0 or -errno, said. */
+int vm_map_windows(struct vm *vm);
+
 /* vm/devices.c: the one list of virtio devices. 0, or an exit status with the reason said. */
 int vm_create_devices(struct vm *vm);
 

@@ -135,7 +135,10 @@ static int create_kvm(struct vm *vm)
 			   vm->config->cpus, most);
 		return VM_STATUS_SYSTEM;
 	}
-	return kvm_map_memory(&vm->kvm, vm->mem) < 0 ? VM_STATUS_SYSTEM : 0;
+	r = kvm_map_memory(&vm->kvm, vm->mem);
+	if (!r)
+		r = vm_map_windows(vm);
+	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
 /* What the guest prints, by serial port or virtio-console. */
