@@ -24,23 +24,24 @@ void vm_console_init(struct console *console, struct loop *loop)
 		.in_fd = -1,
 		.out_fd = -1,
 		.log_fd = -1,
-		.wake_fd = -1,
+		.wake_fds = { -1, -1 },
 	};
 }
 
-/* Waits until out_fd takes more. False if a signal came first, or nobody reads any more. */
+/* Waits until out_fd takes more. False if the run ends first, or nobody reads any more. */
 static bool wait_for_reader(const struct console *console)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = console->out_fd, .events = POLLOUT },
-		{ .fd = console->wake_fd, .events = POLLIN },
+		{ .fd = console->wake_fds[0], .events = POLLIN },
+		{ .fd = console->wake_fds[1], .events = POLLIN },
 	};
 
-	while (poll(fds, 2, -1) < 0) {
+	while (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
 		if (errno != EINTR)
 			return false;
 	}
-	return (fds[0].revents & POLLOUT) || !fds[1].revents;
+	return (fds[0].revents & POLLOUT) || !(fds[1].revents || fds[2].revents);
 }
 
 static void write_out(struct console *console, const uint8_t *data, size_t len)

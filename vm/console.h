@@ -22,10 +22,14 @@ typedef size_t (*vm_console_sink)(void *opaque, const void *data, size_t len);
 
 struct console {
 	struct loop *loop;
-	int in_fd;   /* -1: no input (any more) */
-	int out_fd;  /* -1: nobody reads any more */
-	int log_fd;  /* -1: none */
-	int wake_fd; /* readable: stop waiting for a slow reader of out_fd */
+	int in_fd;  /* -1: no input (any more) */
+	int out_fd; /* -1: nobody reads any more */
+	int log_fd; /* -1: none */
+	/*
+	 * Readable: wait no longer for a slow reader of out_fd. Two, since a signal is seen by a loop that
+	 * waits here, but is read, and gone, where the loop runs and another thread waits.
+	 */
+	int wake_fds[2];
 	bool escapes;
 	bool escape_seen;  /* the last key was Ctrl-A */
 	bool watched;	   /* in_fd is in the loop */

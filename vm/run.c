@@ -22,11 +22,15 @@
 
 void vm_end(struct vm *vm, enum vm_end why, unsigned status)
 {
+	uint64_t one = 1;
 	unsigned none = VM_END_NONE;
 	unsigned value = (unsigned)why | status << 8;
 
 	if (!atomic_compare_exchange_strong(&vm->end, &none, value))
 		return;
+	/* Whoever waits for a slow reader of the console waits no longer. */
+	while (write(vm->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 	loop_stop(vm->loop);
 }
 
@@ -73,12 +77,20 @@ static void on_signal(void *opaque, uint32_t events)
 	(void)events;
 	if (read(vm->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	if (info.ssi_signo == SIGWINCH)
-		tell_window_size(vm);
-	else if (info.ssi_signo == SIGALRM)
+	if (info.ssi_signo == SIGALRM)
 		vm_end(vm, VM_END_TIMEOUT, 0);
 	else
 		vm_end(vm, VM_END_SIGNAL, info.ssi_signo);
+}
+
+static void on_window(void *opaque, uint32_t events)
+{
+	struct vm *vm = opaque;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(vm->window_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		tell_window_size(vm);
 }
 
 void vm_judge_console(struct vm *vm)
@@ -126,7 +138,10 @@ static int start_console(struct vm *vm)
 	if (vm->console.sink)
 		vm_console_start(&vm->console);
 	tell_window_size(vm);
-	return loop_add(vm->loop, vm->signal_fd, EPOLLIN, on_signal, vm);
+
+	int r = loop_add(vm->loop, vm->window_fd, EPOLLIN, on_window, vm);
+
+	return r ? r : loop_add(vm->loop, vm->signal_fd, EPOLLIN, on_signal, vm);
 }
 
 int vm_create_vcpus(struct vm *vm)

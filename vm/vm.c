@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -45,8 +46,8 @@ static int start_clock(const struct vm *vm)
 /* Signals that end or concern the machine come as events of the loop, to the main thread. */
 static int open_signals(struct vm *vm)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH, SIGALRM };
-	sigset_t set;
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGALRM };
+	sigset_t set, window;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -54,9 +55,13 @@ static int open_signals(struct vm *vm)
 	/* A reader of the console that goes away is an error of write, not our end. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the disk, not our end */
+	sigemptyset(&window);
+	sigaddset(&window, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &window, NULL);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (vm->signal_fd >= 0)
+	vm->window_fd = signalfd(-1, &window, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (vm->signal_fd >= 0 && vm->window_fd >= 0)
 		return start_clock(vm);
 	diag_error("cannot receive signals: %s", strerror(errno));
 	return VM_STATUS_SYSTEM;
@@ -198,13 +203,18 @@ static int build(struct vm *vm)
 
 	if (!r)
 		r = loop_create(&vm->loop);
+	if (!r) {
+		vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		r = vm->end_fd < 0 ? -errno : 0;
+	}
 	if (r < 0)
 		return system_refused("cannot build the machine", r);
 	vm_console_init(&vm->console, vm->loop);
 	vm->console.in_fd = vm->config->in_fd;
 	vm->console.out_fd = vm->config->out_fd;
 	vm->console.log_fd = vm->log_fd;
-	vm->console.wake_fd = vm->signal_fd;
+	vm->console.wake_fds[0] = vm->signal_fd;
+	vm->console.wake_fds[1] = vm->end_fd;
 	vm->console.escapes = vm->config->escapes;
 
 	int status = create_memory(vm);
@@ -235,6 +245,9 @@ static void unbuild(struct vm *vm)
 	loop_destroy(vm->loop);
 	bus_destroy(vm->bus);
 	mem_destroy(vm->mem);
+	if (vm->end_fd >= 0)
+		close(vm->end_fd);
+	vm->end_fd = -1;
 	vm->arch = NULL;
 	vm->loop = NULL;
 	vm->bus = NULL;
@@ -250,6 +263,8 @@ static void tear_down(struct vm *vm)
 	vm_close_files(vm);
 	if (vm->signal_fd >= 0)
 		close(vm->signal_fd);
+	if (vm->window_fd >= 0)
+		close(vm->window_fd);
 	signed_close(vm);
 }
 
@@ -328,6 +343,8 @@ int vm_run(const struct vm_config *config)
 	struct vm vm = {
 		.config = config,
 		.signal_fd = -1,
+		.window_fd = -1,
+		.end_fd = -1,
 		.share_fd = -1,
 		.kvm = { .sys_fd = -1, .vm_fd = -1 },
 	};

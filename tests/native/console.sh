@@ -62,19 +62,20 @@ start status -a status=3 <&- >&-
 finish 30
 if [ "$status" = 3 ]; then ok native-console-closed; else not_ok native-console-closed "status $status"; fi
 
-# Standard output is a pipe that nobody reads; a signal still ends the run.
+# Standard output is a pipe that nobody reads; a signal still ends the run, also where the loop has read the
+# signal before the vCPU that waits for the reader looks (one time in seven, before it was mended).
 sleep 60 <"$TMP/pipe" &
 reader=$!
-start hello -a lines=20000 </dev/null >"$TMP/pipe"
-sleep 2
-kill -TERM "$pid"
-finish 15
+why=
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	start hello -a lines=20000 </dev/null >"$TMP/pipe"
+	sleep "0.${HVRUN_SANITIZER:+6}3"
+	kill -TERM "$pid"
+	finish 15
+	[ "$status" = 143 ] || why="$why status $status after SIGTERM: $(tail -n 2 "$TMP/err")"
+done
 kill "$reader"
-if [ "$status" = 143 ]; then
-	ok native-console-blocked
-else
-	not_ok native-console-blocked "status $status after SIGTERM: $(tail -n 2 "$TMP/err")"
-fi
+if [ -z "$why" ]; then ok native-console-blocked; else not_ok native-console-blocked "$why"; fi
 
 # A guest that never reads its input: what waits does not pile up in our memory.
 yes | head -c 64M >"$TMP/flood" &

@@ -65,7 +65,7 @@ static int setup(void **state)
 	vm_console_init(&f->console, f->loop);
 	f->console.in_fd = f->in[0];
 	f->console.out_fd = f->out[1];
-	f->console.wake_fd = eventfd(0, 0);
+	f->console.wake_fds[1] = eventfd(0, 0);
 	f->console.sink = take;
 	f->console.sink_opaque = &f->guest;
 	f->console.on_key = on_key;
@@ -88,7 +88,7 @@ static int teardown(void **state)
 	if (f->out[0] >= 0)
 		close(f->out[0]);
 	close(f->out[1]);
-	close(f->console.wake_fd);
+	close(f->console.wake_fds[1]);
 	free(f);
 	return 0;
 }
@@ -222,14 +222,14 @@ static void test_output_goes_out_and_to_the_log(void **state)
 	fclose(log);
 }
 
-/* Nobody reads: a signal (wake_fd) frees us, and what was not written is dropped, not awaited. */
+/* Nobody reads: the end (wake_fds) frees us, and what was not written is dropped, not awaited. */
 static void test_signal_frees_a_stuck_writer(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t one = 1;
 	static uint8_t much[1 << 20];
 
-	assert_int_equal(write(f->console.wake_fd, &one, sizeof(one)), (ssize_t)sizeof(one));
+	assert_int_equal(write(f->console.wake_fds[1], &one, sizeof(one)), (ssize_t)sizeof(one));
 	vm_console_output(&f->console, much, sizeof(much));
 	assert_int_equal(f->console.bytes_out, sizeof(much));
 }
