@@ -12,7 +12,7 @@ FORMAT_SRCS = $(sort $(CHECK_SRCS) $(HEADERS) $(wildcard arch/*/*.[ch] tests/rig
 	tests/bench/*.[ch] guests/*.[ch] guests/*/*.[ch] guests/*/*/*.[ch] \
 	tests/unit/*/*.[ch]))
 
-CHECKS := check-layers check-format check-gcc check-cross check-clang check-cppcheck check-shell \
+CHECKS := check-layers check-fetch check-format check-gcc check-cross check-clang check-cppcheck check-shell \
 	check-tidy
 
 # All of them, each to its end, so that one run tells everything.
@@ -27,6 +27,11 @@ check-need:
 check-layers:
 	@echo 'check: layers'
 	@tools/check-layers
+
+# No field of guest memory is fetched twice, no raw pointer into it where none belongs.
+check-fetch:
+	@echo 'check: second fetches of guest memory'
+	@tools/check-fetch
 
 check-format:
 	@echo 'check: format'
