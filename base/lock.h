@@ -8,7 +8,8 @@
  * taking twice, taking out of order, dropping what is not held, waiting with another lock held,
  * destroying a held lock. Release builds are a plain mutex.
  *
- * At compile time clang checks the annotations of base/thread_annotations.h.
+ * At compile time clang checks the annotations of base/thread_annotations.h: which lock guards what, and
+ * where one function holds two locks, their order too (RANKED).
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -41,6 +42,35 @@ struct CAPABILITY("lock") lock {
 	enum lock_rank rank;
 	const char *name; /* how messages call it; outlives the lock */
 };
+
+/*
+ * The order of enum lock_rank again, for clang: marks that nobody takes, each after the one before it. A
+ * lock that is a field says RANKED(device) and lies between the two marks of its rank, so that it may not
+ * be taken while one of a later rank is held. Two of one rank are for the check at run time.
+ */
+#ifdef HVRUN_GUARDED_BY
+extern struct lock lock_from_vm;
+extern struct lock lock_to_vm ACQUIRED_AFTER(&lock_from_vm);
+extern struct lock lock_from_vcpu ACQUIRED_AFTER(&lock_to_vm);
+extern struct lock lock_to_vcpu ACQUIRED_AFTER(&lock_from_vcpu);
+extern struct lock lock_from_bus ACQUIRED_AFTER(&lock_to_vcpu);
+extern struct lock lock_to_bus ACQUIRED_AFTER(&lock_from_bus);
+extern struct lock lock_from_device ACQUIRED_AFTER(&lock_to_bus);
+extern struct lock lock_to_device ACQUIRED_AFTER(&lock_from_device);
+extern struct lock lock_from_queue ACQUIRED_AFTER(&lock_to_device);
+extern struct lock lock_to_queue ACQUIRED_AFTER(&lock_from_queue);
+extern struct lock lock_from_disk ACQUIRED_AFTER(&lock_to_queue);
+extern struct lock lock_to_disk ACQUIRED_AFTER(&lock_from_disk);
+extern struct lock lock_from_irq ACQUIRED_AFTER(&lock_to_disk);
+extern struct lock lock_to_irq ACQUIRED_AFTER(&lock_from_irq);
+extern struct lock lock_from_memory ACQUIRED_AFTER(&lock_to_irq);
+extern struct lock lock_to_memory ACQUIRED_AFTER(&lock_from_memory);
+extern struct lock lock_from_loop ACQUIRED_AFTER(&lock_to_memory);
+extern struct lock lock_to_loop ACQUIRED_AFTER(&lock_from_loop);
+extern struct lock lock_from_leaf ACQUIRED_AFTER(&lock_to_loop);
+extern struct lock lock_to_leaf ACQUIRED_AFTER(&lock_from_leaf);
+#endif
+#define RANKED(rank) ACQUIRED_AFTER(&lock_from_##rank) ACQUIRED_BEFORE(&lock_to_##rank)
 
 /* What threads wait on, with a lock held. Its clock is CLOCK_MONOTONIC. */
 struct cond {

@@ -41,6 +41,10 @@
 /* What the pointer points to may be used only with the lock held. */
 #define PT_GUARDED_BY(lock) THREAD_FIELD_ANNOTATION(pt_guarded_by(lock))
 
+/* In what order locks are taken (RANKED of base/lock.h); proven where both are held in one function. */
+#define ACQUIRED_AFTER(lock)  THREAD_FIELD_ANNOTATION(acquired_after(lock))
+#define ACQUIRED_BEFORE(lock) THREAD_FIELD_ANNOTATION(acquired_before(lock))
+
 /* The caller holds the locks, before and after. */
 #define REQUIRES(...) THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 

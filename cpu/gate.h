@@ -17,7 +17,7 @@ struct vcpu;
  * in the gate.
  */
 struct vcpu_gate {
-	struct lock lock;
+	struct lock lock RANKED(vcpu);
 	struct cond opened;		   /* or a vCPU was released or stopped */
 	unsigned closed GUARDED_BY(&lock); /* closes that were not undone */
 	unsigned inside GUARDED_BY(&lock); /* threads that may be in the guest */

@@ -33,7 +33,7 @@ struct goldfish_rtc {
 	void *opaque;
 	struct loop_timer *timer;
 
-	struct lock lock;
+	struct lock lock RANKED(device);
 	uint64_t distance GUARDED_BY(&lock); /* the guest's time minus the host's, modulo 2^64 */
 	uint32_t latched GUARDED_BY(&lock);  /* high half of the last reading */
 	uint32_t set_high GUARDED_BY(&lock);

@@ -62,7 +62,7 @@ struct loop {
 	size_t slots;
 	struct loop_timer *timers;
 
-	struct lock lock;
+	struct lock lock RANKED(loop);
 	struct cond changed; /* a call is done, or the loop has no owner any more */
 	bool owned GUARDED_BY(&lock);
 	pthread_t owner GUARDED_BY(&lock);

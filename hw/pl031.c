@@ -33,7 +33,7 @@ struct pl031 {
 	void *opaque;
 	struct loop_timer *timer;
 
-	struct lock lock;
+	struct lock lock RANKED(device);
 	uint64_t distance GUARDED_BY(&lock); /* counter minus the host's seconds, modulo 2^64 */
 	uint32_t match GUARDED_BY(&lock);
 	uint32_t load GUARDED_BY(&lock);

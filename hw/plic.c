@@ -35,7 +35,7 @@ struct plic {
 	plic_drive_fn drive;
 	void *opaque;
 
-	struct lock lock;
+	struct lock lock RANKED(irq);
 	uint8_t priority[PLIC_MAX_SOURCES + 1] GUARDED_BY(&lock);
 	uint32_t high[WORDS] GUARDED_BY(&lock); /* level lines as their devices hold them */
 	uint32_t

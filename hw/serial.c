@@ -40,7 +40,7 @@ struct serial {
 	unsigned int shift;
 	bool attached;
 
-	struct lock lock;
+	struct lock lock RANKED(device);
 	uint8_t ier GUARDED_BY(&lock), lcr GUARDED_BY(&lock), mcr GUARDED_BY(&lock);
 	uint8_t scr GUARDED_BY(&lock), dll GUARDED_BY(&lock), dlm GUARDED_BY(&lock);
 	uint8_t msr_delta GUARDED_BY(&lock); /* low four bits of MSR */

@@ -87,7 +87,8 @@ else ifeq ($(VARIANT),cov)
 CFLAGS  += -O0 $(DEBUG) -DHVRUN_COVERAGE --coverage $(if $(IS_CLANG),,$(QUIETER))
 LDFLAGS += -pie --coverage
 else ifeq ($(VARIANT),clang)
-CFLAGS  += -O1 $(DEBUG) $(if $(CLANG_22),-fexperimental-late-parse-attributes -DHVRUN_GUARDED_BY)
+CFLAGS  += -O1 $(DEBUG) $(if $(CLANG_22),-fexperimental-late-parse-attributes -DHVRUN_GUARDED_BY \
+	-Wthread-safety-beta)
 LDFLAGS += -pie
 else ifeq ($(VARIANT),fuzz)
 CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fno-sanitize-recover=all \

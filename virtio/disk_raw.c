@@ -40,7 +40,7 @@ struct raw_disk {
 	atomic_int flush_error; /* errno of the first flush that failed; it fails for ever */
 	bool direct;
 	bool in_memory; /* the file lies in the page cache and nowhere else: nothing ever waits */
-	struct lock bounce_lock;
+	struct lock bounce_lock RANKED(disk);
 	uint8_t *bounce PT_GUARDED_BY(&bounce_lock); /* BOUNCE_SIZE bytes if direct, else NULL */
 };
 

@@ -56,7 +56,7 @@ struct verity_disk {
 
 	struct memory *memory; /* NULL: not yet; pages never used are never touched */
 
-	struct lock lock;
+	struct lock lock RANKED(disk);
 	struct cond given_back; /* a buffer was */
 	struct buffer *spare GUARDED_BY(&lock);
 	uint64_t clock GUARDED_BY(&lock);

@@ -31,7 +31,7 @@ struct io_pool {
 	unsigned threads; /* started */
 	pthread_t thread[IO_POOL_MAX_THREADS];
 
-	struct lock lock;
+	struct lock lock RANKED(disk);
 	struct cond work;  /* something waits, or stop */
 	struct cond quiet; /* unfinished fell to 0, or another thread is up */
 	struct job_list waiting GUARDED_BY(&lock);

@@ -25,7 +25,7 @@ struct vm_core {
 	pthread_t thread;
 	int done_fd; /* an eventfd for the loop */
 
-	struct lock lock;
+	struct lock lock RANKED(leaf);
 	struct cond changed;
 	bool busy GUARDED_BY(&lock); /* a core is to be written, or is being written */
 	bool leave GUARDED_BY(&lock);

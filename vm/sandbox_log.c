@@ -40,7 +40,7 @@ struct report {
 
 struct sandbox_log {
 	struct sandbox_who process;
-	struct lock lock;
+	struct lock lock RANKED(leaf);
 	struct cond opened;
 	int listener GUARDED_BY(&lock);
 	struct sandbox_who threads[THREADS_MAX] GUARDED_BY(&lock);

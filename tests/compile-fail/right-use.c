@@ -29,3 +29,26 @@ void right_use(struct counter *c)
 	count_locked(c);
 	lock_drop(&c->lock);
 }
+
+struct outer {
+	struct lock lock RANKED(vm);
+};
+
+struct inner {
+	struct lock lock RANKED(irq);
+};
+
+struct innermost {
+	struct lock lock RANKED(leaf);
+};
+
+void right_order(struct outer *a, struct inner *b, struct innermost *c);
+void right_order(struct outer *a, struct inner *b, struct innermost *c)
+{
+	lock_take(&a->lock);
+	lock_take(&b->lock);
+	lock_take(&c->lock);
+	lock_drop(&c->lock);
+	lock_drop(&b->lock);
+	lock_drop(&a->lock);
+}

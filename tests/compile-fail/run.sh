@@ -10,7 +10,7 @@ field() { sed -n "s,^/\* $2: \(.*\) \*/\$,\1,p" "$1" | head -n 1; }
 clang=
 guards=
 if command -v clang-22 >/dev/null; then
-	clang=clang-22 guards='-fexperimental-late-parse-attributes -DHVRUN_GUARDED_BY'
+	clang=clang-22 guards='-fexperimental-late-parse-attributes -DHVRUN_GUARDED_BY -Wthread-safety-beta'
 elif command -v clang-14 >/dev/null; then
 	clang=clang-14
 elif command -v clang >/dev/null; then

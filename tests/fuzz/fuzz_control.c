@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct control_ops ops = { .run = run, .input = input };
 	struct control *control = malloc(sizeof(*control));
-	struct loop *loop;
+	struct loop *loop = NULL;
 	uint64_t later = 0;
 	char back[4096];
 	int fds[2];

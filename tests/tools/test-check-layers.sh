@@ -70,6 +70,7 @@ breach errx-in-hw hw/x.c 'ends the process' '\terrx(1, "no");'
 breach assert-in-mm mm/x.c 'ends the process' '\tassert(x > 1);'
 breach exit-after-a-string mm/x.c 'ends the process' '\tf("/*"); exit(1);'
 breach constructor virtio/x.c 'no constructors' '__attribute__((constructor)) static void f(void);'
+breach lock-without-place vm/x.c 'RANKED(rank)' '\tstruct lock lock;'
 breach leftover vm/x.c 'left behind' '/* TODO: later */'
 
 fresh
