@@ -3,7 +3,6 @@
 #include "cli/exec_image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +11,7 @@
 
 #include "base/checked.h"
 #include "base/diag.h"
-#include "base/io.h"
 #include "vm/kmod.h"
-
-enum {
-	MODULE_MAX = 64 << 20, /* bytes of a module's file */
-};
 
 #define ROOT_TAG "hvrun.root"
 
@@ -47,27 +41,21 @@ static bool find_modules(const char *file, char *dir, size_t size)
 	       access(dir, R_OK | X_OK) == 0;
 }
 
-/* Adds one module's file to the archive, and its name to what init loads. */
-static int take_module(void *opaque, const char *path)
+/* Adds one module to the archive, and its name to what init loads. */
+static int take_module(void *opaque, const char *path, const uint8_t *data, size_t size)
 {
 	struct exec_image *image = opaque;
-	const char *base = strrchr(path, '/');
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	const char *end = strstr(base, ".ko"); /* what follows tells how it was packed */
 	char name[NAME_MAX + 16];
-	uint8_t *data = NULL;
-	size_t len = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	int r = fd < 0 ? -errno : read_file_whole(fd, MODULE_MAX, &data, &len);
+	int r;
 
-	if (fd >= 0)
-		close(fd);
-	if (r < 0)
-		return refused(path, r), r;
-	(void)snprintf(name, sizeof(name), "modules/%s", base ? base + 1 : path);
-	r = initramfs_file(&image->fs, name, 0644, data, len);
-	free(data);
+	(void)snprintf(name, sizeof(name), "/modules/%.*s.ko",
+		       (int)(end ? (size_t)(end - base) : strlen(base)), base);
+	r = initramfs_file(&image->fs, name + 1, 0644, data, size);
 	if (r < 0)
 		return refused("cannot write the initramfs", r), r;
-	(void)snprintf(name, sizeof(name), "/modules/%s", base ? base + 1 : path);
 	exec_spec_add(&image->spec, 'm', name);
 	return 0;
 }
@@ -80,7 +68,7 @@ static int add_modules(struct exec_image *image, const struct vm_config *config,
 	static const char *const disks[] = { "virtio_blk", "ext4" };
 	static const char *const nets[] = { "virtio_net" };
 	struct kmod_index *index;
-	int r = kmod_open(dir, &index);
+	int r = kmod_open(dir, config, &index);
 
 	if (r < 0)
 		return VM_STATUS_NO_INPUT;

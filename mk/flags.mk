@@ -57,7 +57,7 @@ LDLIBS_arm64 := -lfdt
 LDLIBS_riscv := -lfdt
 # Of arch/riscv/compat.c, which Jansson needs though it comes later.
 LDLIBS_riscv += -Wl,-u,__isoc23_strtoll
-LDLIBS       := -lz -lzstd -lsodium -ljansson $(LDLIBS_$(ARCH))
+LDLIBS       := -lz -lzstd -llzma -lsodium -ljansson $(LDLIBS_$(ARCH))
 
 # Instrumented code makes gcc see sizes that cannot be; the other builds judge these.
 QUIETER := -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow

@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An index of module files by name; what each needs is read from the file itself. */
+/* An index of module files by name; what each needs is read from the file itself (vm/kmod_read.c). */
 #include "vm/kmod.h"
 
 #include <dirent.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
+#include "vm/kmod_read.h"
 
 enum {
 	FILES_MAX = 20000,
 	DEPTH_MAX = 16, /* of folders, and of modules that need modules */
 	NAME_SIZE = 64, /* MODULE_NAME_LEN is 56 */
-	MODULE_MAX = 64 << 20,
 	LIST_MAX = 4 << 20,
 };
 
@@ -35,6 +32,7 @@ struct kmod_index {
 	struct kmod *modules;
 	size_t count, room;
 	char *builtin; /* modules.builtin, or NULL */
+	struct kmod_reader *reader;
 };
 
 /* @file's module name: what is before ".ko", with dashes as underscores. False: no module's file. */
@@ -125,7 +123,7 @@ static char *read_whole(const char *path, size_t max, size_t *len)
 	return text;
 }
 
-int kmod_open(const char *dir, struct kmod_index **out)
+int kmod_open(const char *dir, const struct vm_config *config, struct kmod_index **out)
 {
 	struct kmod_index *index = calloc(1, sizeof(*index));
 	char path[4096];
@@ -141,8 +139,12 @@ int kmod_open(const char *dir, struct kmod_index **out)
 		qsort(index->modules, index->count, sizeof(*index->modules), compare);
 	if (snprintf(path, sizeof(path), "%s/modules.builtin", dir) < (int)sizeof(path))
 		index->builtin = read_whole(path, LIST_MAX, &len);
-	*out = index;
-	return 0;
+	r = kmod_reader_start(config, &index->reader);
+	if (r < 0)
+		kmod_free(index);
+	else
+		*out = index;
+	return r;
 }
 
 void kmod_free(struct kmod_index *index)
@@ -153,6 +155,7 @@ void kmod_free(struct kmod_index *index)
 		free(index->modules[i].path);
 	free(index->modules);
 	free(index->builtin);
+	kmod_reader_end(index->reader);
 	free(index);
 }
 
@@ -185,62 +188,6 @@ bool kmod_has(const struct kmod_index *index, const char *name)
 	return false;
 }
 
-/* Section header @index of @elf into *@out. False: it is not inside the file. */
-static bool section(const unsigned char *elf, size_t size, const Elf64_Ehdr *header, size_t index,
-		    Elf64_Shdr *out)
-{
-	uint64_t at;
-
-	if (!u64_mul(index, sizeof(*out), &at) || !u64_add(at, header->e_shoff, &at) || at > size ||
-	    size - at < sizeof(*out))
-		return false;
-	memcpy(out, elf + at, sizeof(*out));
-	return out->sh_type == SHT_NOBITS ||
-	       (out->sh_offset <= size && out->sh_size <= size - out->sh_offset);
-}
-
-/* The value of "depends=" among zero-ended words. */
-static const char *find_depends(const char *words, size_t size)
-{
-	static const char key[] = "depends=";
-
-	for (size_t at = 0; at < size;) {
-		size_t len = strnlen(words + at, size - at);
-
-		if (len == size - at)
-			return ""; /* the last word has no end */
-		if (strncmp(words + at, key, sizeof(key) - 1) == 0)
-			return words + at + sizeof(key) - 1;
-		at += len + 1;
-	}
-	return "";
-}
-
-const char *kmod_depends(const unsigned char *elf, size_t size)
-{
-	static const char name[] = ".modinfo";
-	Elf64_Ehdr header;
-	Elf64_Shdr names, s;
-
-	if (size < sizeof(header))
-		return NULL;
-	memcpy(&header, elf, sizeof(header));
-	if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    header.e_shentsize != sizeof(Elf64_Shdr) ||
-	    !section(elf, size, &header, header.e_shstrndx, &names) || names.sh_type != SHT_STRTAB)
-		return NULL;
-	for (size_t i = 0; i < header.e_shnum; i++) {
-		if (!section(elf, size, &header, i, &s))
-			return NULL;
-		if (s.sh_type == SHT_PROGBITS && s.sh_name < names.sh_size &&
-		    names.sh_size - s.sh_name >= sizeof(name) &&
-		    memcmp(elf + names.sh_offset + s.sh_name, name, sizeof(name)) == 0)
-			return find_depends((const char *)elf + s.sh_offset, s.sh_size);
-	}
-	return "";
-}
-
 struct walk_each {
 	struct kmod_index *index;
 	kmod_fn fn;
@@ -249,21 +196,12 @@ struct walk_each {
 
 static int give(const struct walk_each *each, const char *name, unsigned depth);
 
-/* Those that @module needs. */
-static int give_needed(const struct walk_each *each, const struct kmod *module, unsigned depth)
+/* The modules that are named in @words, with commas between. */
+static int give_needed(const struct walk_each *each, const char *words, unsigned depth)
 {
-	size_t len;
-	char *elf = read_whole(module->path, MODULE_MAX, &len);
-	const char *words = elf ? kmod_depends((const unsigned char *)elf, len) : NULL;
 	int r = 0;
 
-	if (!words) {
-		r = elf ? -ENOEXEC : -errno;
-		diag_error("module %s: %s", module->path,
-			   elf ? "this is no module as Linux loads it (64-bit ELF, not compressed)"
-			       : strerror(-r));
-	}
-	while (!r && words && *words) {
+	while (!r && *words) {
 		const char *end = strchrnul(words, ',');
 		char name[NAME_SIZE];
 
@@ -271,13 +209,13 @@ static int give_needed(const struct walk_each *each, const struct kmod *module, 
 		r = give(each, name, depth + 1);
 		words = *end ? end + 1 : end;
 	}
-	free(elf);
 	return r;
 }
 
 static int give(const struct walk_each *each, const char *name, unsigned depth)
 {
 	struct kmod *module = find(each->index, name);
+	struct kmod_file file;
 	int r;
 
 	if (!module || module->given)
@@ -286,11 +224,16 @@ static int give(const struct walk_each *each, const char *name, unsigned depth)
 		diag_error("module %s: modules need each other in a circle", module->path);
 		return -ELOOP;
 	}
-	r = give_needed(each, module, depth);
-	if (r || module->given)
+	r = kmod_read(each->index->reader, module->path, &file);
+	if (r < 0)
 		return r;
-	module->given = true;
-	return each->fn(each->opaque, module->path);
+	r = give_needed(each, file.depends, depth);
+	if (!r && !module->given) {
+		module->given = true;
+		r = each->fn(each->opaque, module->path, file.data, file.size);
+	}
+	kmod_file_free(&file);
+	return r;
 }
 
 int kmod_each(struct kmod_index *index, const char *const *names, size_t count, kmod_fn fn,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Turns kernels packed by gzip, zstd or as EFI zboot programs into what is inside, within bounds. */
+/* Turns files packed by gzip, zstd, xz or as EFI zboot programs into what is inside, within bounds. */
 #include "vm/unpack.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <lzma.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <zstd.h>
@@ -36,6 +37,7 @@ enum {
 
 /* One layer on its way: packed bytes, and a mapping that grows as they are unpacked. */
 struct job {
+	const char *what; /* "kernel" or "module" */
 	const char *name;
 	const uint8_t *in;
 	size_t in_len;
@@ -44,38 +46,40 @@ struct job {
 	size_t out_len;
 	size_t room;  /* at most limit + 1: the byte that tells too much from just enough */
 	size_t limit; /* bytes */
+	bool by_ram;  /* that is the guest's memory, else what a file of this kind can have */
 };
 
 static int damaged(const struct job *job, const char *method, const char *why)
 {
-	diag_error("kernel %s: its %s data is damaged: %s", job->name, method, why);
+	diag_error("%s %s: its %s data is damaged: %s", job->what, job->name, method, why);
 	return -ENOEXEC;
 }
 
 static int cut_short(const struct job *job, const char *method)
 {
-	diag_error("kernel %s: cut short: its %s data has no end (%zu bytes)", job->name, method,
-		   job->in_len);
+	diag_error("%s %s: cut short: its %s data has no end (%zu bytes)", job->what, job->name,
+		   method, job->in_len);
 	return -ENOEXEC;
 }
 
 static int no_memory(const struct job *job)
 {
-	diag_error("kernel %s: no memory to unpack it (%zu bytes so far)", job->name, job->out_len);
+	diag_error("%s %s: no memory to unpack it (%zu bytes so far)", job->what, job->name,
+		   job->out_len);
 	return -ENOMEM;
 }
 
 static int too_large(const struct job *job)
 {
-	if (job->limit == UNPACK_MAX) {
-		diag_error("kernel %s: its %zu bytes unpack to more than any kernel has (the limit "
+	if (!job->by_ram) {
+		diag_error("%s %s: its %zu bytes unpack to more than any %s has (the limit "
 			   "is %zu)",
-			   job->name, job->in_len, job->limit);
+			   job->what, job->name, job->in_len, job->what, job->limit);
 		return -ENOEXEC;
 	}
-	diag_error("kernel %s: its %zu bytes unpack to more than the guest's memory (%zu bytes); "
+	diag_error("%s %s: its %zu bytes unpack to more than the guest's memory (%zu bytes); "
 		   "give it more memory",
-		   job->name, job->in_len, job->limit);
+		   job->what, job->name, job->in_len, job->limit);
 	return -ENOSPC;
 }
 
@@ -122,8 +126,8 @@ static int judge_rest(const struct job *job, const char *method)
 		zeros++;
 	if (zeros == len)
 		return 0;
-	diag_error("kernel %s: %zu bytes follow its %s data that do not belong to it", job->name,
-		   len, method);
+	diag_error("%s %s: %zu bytes follow its %s data that do not belong to it", job->what,
+		   job->name, len, method);
 	return -ENOEXEC;
 }
 
@@ -190,9 +194,9 @@ static int zstd_refused(const struct job *job, size_t error)
 	case ZSTD_error_memory_allocation:
 		return no_memory(job);
 	case ZSTD_error_frameParameter_windowTooLarge:
-		diag_error("kernel %s: to unpack its zstd data needs a window of more than %d MiB; "
+		diag_error("%s %s: to unpack its zstd data needs a window of more than %d MiB; "
 			   "pack it with a smaller one (zstd -22 --ultra, without --long)",
-			   job->name, 1 << (UNPACK_WINDOW_LOG - 20));
+			   job->what, job->name, 1 << (UNPACK_WINDOW_LOG - 20));
 		return -ENOEXEC;
 	default:
 		return damaged(job, "zstd", ZSTD_getErrorName(error));
@@ -252,13 +256,72 @@ static int unpack_zstd(struct job *job)
 	return r ? r : judge_rest(job, "zstd");
 }
 
+static bool xz_here(const uint8_t *data, size_t size)
+{
+	static const uint8_t magic[] = { 0xfd, '7', 'z', 'X', 'Z', 0 };
+
+	return size >= sizeof(magic) && !memcmp(data, magic, sizeof(magic));
+}
+
+static int xz_refused(const struct job *job, lzma_ret why)
+{
+	switch (why) {
+	case LZMA_MEM_ERROR:
+		return no_memory(job);
+	case LZMA_MEMLIMIT_ERROR:
+		diag_error("%s %s: to unpack its xz data needs more than %d MiB; pack it with a "
+			   "smaller dictionary (xz -9 is not too large)",
+			   job->what, job->name, UNPACK_XZ_MEMORY >> 20);
+		return -ENOEXEC;
+	case LZMA_OPTIONS_ERROR:
+		return damaged(job, "xz", "it asks for what is not known here");
+	default:
+		return damaged(job, "xz", "it makes no sense");
+	}
+}
+
+static int xz_stream(struct job *job, lzma_stream *z)
+{
+	lzma_ret r = LZMA_OK;
+
+	z->next_in = job->in;
+	z->avail_in = job->in_len;
+	while (r == LZMA_OK) {
+		int err = more_room(job);
+
+		if (err)
+			return err;
+		z->next_out = job->out + job->out_len;
+		z->avail_out = job->room - job->out_len;
+		r = lzma_code(z, LZMA_FINISH);
+		job->out_len = job->room - z->avail_out;
+		job->in_pos = job->in_len - z->avail_in;
+	}
+	if (r == LZMA_STREAM_END)
+		return 0;
+	return r == LZMA_BUF_ERROR ? cut_short(job, "xz") : xz_refused(job, r);
+}
+
+/* One stream, as Linux's build makes them; what follows it is judged as for the others. */
+static int unpack_xz(struct job *job)
+{
+	lzma_stream z = LZMA_STREAM_INIT;
+	int r;
+
+	if (lzma_stream_decoder(&z, UNPACK_XZ_MEMORY, 0) != LZMA_OK)
+		return no_memory(job);
+	r = xz_stream(job, &z);
+	lzma_end(&z);
+	return r ? r : judge_rest(job, "xz");
+}
+
 static bool zboot_here(const uint8_t *data, size_t size)
 {
 	return size >= ZBOOT_TYPE + 4 && !memcmp(data, "MZ", 2) &&
 	       !memcmp(data + ZBOOT_TYPE, "zimg", 4);
 }
 
-/* Linux says "gzip" and "zstd"; until 6.13 the latter was "zstd22". */
+/* Linux says "gzip", "zstd" and "xzkern"; until 6.13 the second was "zstd22". */
 static int unpack_zboot(struct job *job)
 {
 	char method[ZBOOT_METHOD_MAX + 1] = { 0 };
@@ -271,9 +334,9 @@ static int unpack_zboot(struct job *job)
 	offset = le32_load(job->in + ZBOOT_OFFSET);
 	size = le32_load(job->in + ZBOOT_SIZE);
 	if (offset < ZBOOT_HEAD || !size || !range_fits(offset, size, job->in_len)) {
-		diag_error("kernel %s: the EFI zboot header says %" PRIu32 " bytes at %" PRIu32
+		diag_error("%s %s: the EFI zboot header says %" PRIu32 " bytes at %" PRIu32
 			   ", the file has %zu and its header %d",
-			   job->name, size, offset, job->in_len, ZBOOT_HEAD);
+			   job->what, job->name, size, offset, job->in_len, ZBOOT_HEAD);
 		return -ENOEXEC;
 	}
 	job->in += offset;
@@ -283,8 +346,11 @@ static int unpack_zboot(struct job *job)
 	if (!strcmp(method, "zstd") || !strcmp(method, "zstd22"))
 		return zstd_here(job->in, size) ? unpack_zstd(job)
 						: damaged(job, "zstd", "it does not begin as zstd");
-	diag_error("kernel %s: an EFI zboot program packed by \"%s\"; gzip and zstd are known here",
-		   job->name, method);
+	if (!strcmp(method, "xz") || !strcmp(method, "xzkern"))
+		return xz_here(job->in, size) ? unpack_xz(job)
+					      : damaged(job, "xz", "it does not begin as xz");
+	diag_error("%s %s: an EFI zboot program packed by \"%s\"; gzip, zstd and xz are known here",
+		   job->what, job->name, method);
 	return -ENOEXEC;
 }
 
@@ -294,7 +360,7 @@ static int finish(struct job *job, struct unpacked *out)
 	if (job->out_len > job->limit)
 		return too_large(job);
 	if (!job->out_len) {
-		diag_error("kernel %s: unpacked, it is empty", job->name);
+		diag_error("%s %s: unpacked, it is empty", job->what, job->name);
 		return -ENOEXEC;
 	}
 	if (mremap(job->out, job->room, job->out_len, 0) == MAP_FAILED)
@@ -311,6 +377,8 @@ static int unpack_layer(struct job *job, struct unpacked *out)
 		r = unpack_gzip(job);
 	else if (zboot_here(job->in, job->in_len))
 		r = unpack_zboot(job);
+	else if (xz_here(job->in, job->in_len))
+		r = unpack_xz(job);
 	else
 		r = unpack_zstd(job);
 	if (!r)
@@ -322,27 +390,37 @@ static int unpack_layer(struct job *job, struct unpacked *out)
 
 bool unpack_wanted(const uint8_t *data, size_t size)
 {
-	return gzip_here(data, size) || zboot_here(data, size) ||
+	return gzip_here(data, size) || zboot_here(data, size) || xz_here(data, size) ||
 	       (size >= 4 && le32_load(data) == ZSTD_FRAME);
 }
 
-int unpack(const char *name, const uint8_t *data, size_t size, uint64_t ram, struct unpacked *out)
+/* What to unpack: "kernel" or "module", its name, and the most bytes that it may become. */
+struct origin {
+	const char *what, *name;
+	size_t limit;
+	bool by_ram; /* the limit is the guest's memory */
+};
+
+static int unpack_layers(const struct origin *origin, const uint8_t *data, size_t size,
+			 struct unpacked *out)
 {
 	struct unpacked plain = { .data = NULL };
 
 	for (int layer = 0; unpack_wanted(data, size); layer++) {
-		struct unpacked inner;
+		struct unpacked inner = { .data = NULL };
 		struct job job = {
-			.name = name,
+			.what = origin->what,
+			.name = origin->name,
 			.in = data,
 			.in_len = size,
-			.limit = (size_t)u64_min(ram, UNPACK_MAX),
+			.limit = origin->limit,
+			.by_ram = origin->by_ram,
 		};
 		int r = -ENOEXEC;
 
 		if (layer == UNPACK_LAYERS)
-			diag_error("kernel %s: packed more than %d times; unpack it first", name,
-				   UNPACK_LAYERS);
+			diag_error("%s %s: packed more than %d times; unpack it first",
+				   origin->what, origin->name, UNPACK_LAYERS);
 		else
 			r = unpack_layer(&job, &inner);
 		unpack_release(&plain);
@@ -354,6 +432,21 @@ int unpack(const char *name, const uint8_t *data, size_t size, uint64_t ram, str
 	}
 	*out = plain;
 	return 0;
+}
+
+int unpack(const char *name, const uint8_t *data, size_t size, uint64_t ram, struct unpacked *out)
+{
+	const struct origin origin = { "kernel", name, (size_t)u64_min(ram, UNPACK_MAX),
+				       ram < UNPACK_MAX };
+
+	return unpack_layers(&origin, data, size, out);
+}
+
+int unpack_module(const char *name, const uint8_t *data, size_t size, struct unpacked *out)
+{
+	const struct origin origin = { "module", name, UNPACK_MODULE_MAX, false };
+
+	return unpack_layers(&origin, data, size, out);
 }
 
 void unpack_release(struct unpacked *plain)

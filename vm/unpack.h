@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kernels that distributions ship packed: gzip (RFC 1952), zstd (RFC 8878) and EFI zboot programs
- * (Linux, drivers/firmware/efi/libstub/zboot-header.S) become the kernel inside. Bytes to bytes:
- * nothing here knows a machine or a file.
+ * Kernels and modules that distributions ship packed: gzip (RFC 1952), zstd (RFC 8878), xz (The .xz File
+ * Format 1.2) and EFI zboot programs (Linux, drivers/firmware/efi/libstub/zboot-header.S) become what
+ * is inside. Bytes to bytes: nothing here knows a machine or a file.
  *
  * The bytes are an enemy's. What comes out, and so time and memory, is bounded by UNPACK_MAX, by the
  * guest's RAM and by UNPACK_LAYERS; no step goes without progress. zlib needs some 40 KiB besides,
- * zstd at most a window of 2 to the power of UNPACK_WINDOW_LOG bytes.
+ * zstd at most a window of 2 to the power of UNPACK_WINDOW_LOG bytes, xz at most UNPACK_XZ_MEMORY.
  */
 #ifndef VM_UNPACK_H
 #define VM_UNPACK_H
@@ -19,8 +19,10 @@
 #define UNPACK_MAX (UINT64_C(1) << 30)
 
 enum {
-	UNPACK_LAYERS = 2,	/* zboot in gzip, for one */
-	UNPACK_WINDOW_LOG = 27, /* what `zstd -22 --ultra` asks for, as Linux is packed */
+	UNPACK_MODULE_MAX = 64 << 20, /* bytes of the largest module; real ones have up to 10 MiB */
+	UNPACK_XZ_MEMORY = 80 << 20,  /* `xz -9` asks for 65 MiB, Linux's modules for 2 */
+	UNPACK_LAYERS = 2,	      /* zboot in gzip, for one */
+	UNPACK_WINDOW_LOG = 27,	      /* what `zstd -22 --ultra` asks for, as Linux is packed */
 };
 
 /* What came out, in a private mapping of its own that unpack_release frees. */
@@ -42,6 +44,12 @@ bool unpack_wanted(const uint8_t *data, size_t size);
  * more often than is known here, larger than UNPACK_MAX), -ENOSPC (larger than @ram), -ENOMEM.
  */
 int unpack(const char *name, const uint8_t *data, size_t size, uint64_t ram, struct unpacked *out);
+
+/*
+ * The same for a kernel's module (.ko.gz, .ko.zst, .ko.xz), of at most UNPACK_MODULE_MAX bytes. -ENOSPC does
+ * not occur.
+ */
+int unpack_module(const char *name, const uint8_t *data, size_t size, struct unpacked *out);
 
 /* Frees what unpack gave. One without data is allowed. */
 void unpack_release(struct unpacked *plain);

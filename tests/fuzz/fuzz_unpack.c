@@ -5,6 +5,7 @@
  * they are the kernel, packed here, and must come out again.
  */
 #include <errno.h>
+#include <lzma.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,16 @@ static struct bytes zstd_of(const uint8_t *data, size_t size)
 	require(b.data != NULL);
 	b.len = ZSTD_compress(b.data, b.len, data, size, 1);
 	require(!ZSTD_isError(b.len));
+	return b;
+}
+
+static struct bytes xz_of(const uint8_t *data, size_t size)
+{
+	struct bytes b = { malloc(lzma_stream_buffer_bound(size)), 0 };
+
+	require(b.data != NULL);
+	require(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, data, size, b.data, &b.len,
+					lzma_stream_buffer_bound(size)) == LZMA_OK);
 	return b;
 }
 
@@ -147,6 +158,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 5:
 		b = zstd_of(data, size);
 		must_come_back(&b, data, size);
+		break;
+	case 6:
+		b = xz_of(data, size);
+		must_come_back(&b, data, size);
+		break;
+	case 7:
+		b = zboot_of(data, size, "xzkern");
 		break;
 	default:
 		b = copy_of(data, size, 0);

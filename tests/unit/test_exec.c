@@ -8,16 +8,21 @@
 #include <cmocka.h>
 
 #include <elf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/exec_spec.h"
+#include "tests/lib/capture.h"
+#include "vm/config.h"
 #include "vm/exec.h"
 #include "vm/initramfs.h"
 #include "vm/kmod.h"
+#include "vm/kmod_read.h"
 
 static bool ends(struct exec_watch *watch, const char *line)
 {
@@ -163,14 +168,19 @@ static void write_module(const char *dir, const char *name, const char *depends)
 	assert_int_equal(fclose(f), 0);
 }
 
+/* Tests run under sanitizers and in emulators too: their processes make calls of their own. */
+static const struct vm_config no_door = { .sandbox = VM_SANDBOX_OFF };
+
 struct order {
 	char text[256];
 };
 
-static int note(void *opaque, const char *path)
+static int note(void *opaque, const char *path, const uint8_t *data, size_t size)
 {
 	struct order *order = opaque;
 	size_t used = strlen(order->text);
+
+	assert_non_null(kmod_depends(data, size)); /* unpacked */
 
 	(void)snprintf(order->text + used, sizeof(order->text) - used, "%s ",
 		       strrchr(path, '/') + 1);
@@ -202,7 +212,7 @@ static void modules_in_order(void **state)
 	assert_true(fputs("kernel/drivers/virtio/virtio_mmio.ko\nkernel/fs/ext4/ext4.ko", f) >= 0);
 	assert_int_equal(fclose(f), 0);
 
-	assert_int_equal(kmod_open(dir, &index), 0);
+	assert_int_equal(kmod_open(dir, &no_door, &index), 0);
 	assert_true(kmod_has(index, "virtio_mmio"));
 	assert_true(kmod_has(index, "ext4"));
 	assert_true(kmod_has(index, "virtio_core"));
@@ -214,7 +224,100 @@ static void modules_in_order(void **state)
 	(void)snprintf(path, sizeof(path), "rm -r %s", dir);
 	/* NOLINTNEXTLINE(cert-env33-c) */
 	assert_int_equal(system(path), 0);
-	assert_true(kmod_open(dir, &index) < 0);
+	assert_true(kmod_open(dir, &no_door, &index) < 0);
+}
+
+/* @file packed by @command, which this machine may lack. */
+static bool pack(const char *dir, const char *command, const char *file)
+{
+	char line[256];
+
+	(void)snprintf(line, sizeof(line), "cd %s && %s %s", dir, command, file);
+	/* NOLINTNEXTLINE(cert-env33-c): the words are ours */
+	return system(line) == 0;
+}
+
+static void packed_modules(void **state)
+{
+	static const char *const wanted[] = { "last" };
+	char dir[] = "/tmp/hvrun-kmod-XXXXXX", path[128];
+	struct order order = { "" };
+	struct kmod_index *index;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	write_module(dir, "last.ko", "by_xz,by_zstd");
+	write_module(dir, "by_xz.ko", "by_gzip");
+	write_module(dir, "by_zstd.ko", "by_gzip");
+	write_module(dir, "by_gzip.ko", "");
+	if (!pack(dir, "xz -q --check=crc32 --lzma2=dict=2MiB", "by_xz.ko") ||
+	    !pack(dir, "zstd -q --rm", "by_zstd.ko") || !pack(dir, "gzip", "by_gzip.ko"))
+		skip();
+	assert_int_equal(kmod_open(dir, &no_door, &index), 0);
+	assert_int_equal(kmod_each(index, wanted, 1, note, &order), 0);
+	assert_string_equal(order.text, "by_gzip.ko.gz by_xz.ko.xz by_zstd.ko.zst last.ko ");
+	kmod_free(index);
+	(void)snprintf(path, sizeof(path), "rm -r %s", dir);
+	/* NOLINTNEXTLINE(cert-env33-c) */
+	assert_int_equal(system(path), 0);
+}
+
+struct question {
+	const void *bytes;
+	size_t len;
+	const struct vm_config *config;
+};
+
+static void ask(void *arg)
+{
+	const struct question *question = arg;
+	char path[] = "/tmp/hvrun-module-XXXXXX";
+	int fd = mkstemp(path);
+	struct kmod_reader *reader;
+	struct kmod_file file;
+	int r;
+
+	if (fd < 0 || write(fd, question->bytes, question->len) != (ssize_t)question->len ||
+	    close(fd) < 0 || kmod_reader_start(question->config, &reader) < 0)
+		_exit(99);
+	r = kmod_read(reader, path, &file);
+	(void)unlink(path);
+	/* Another file after it: the process is still there. */
+	if (kmod_read(reader, "/proc/self/exe", &file) < 0)
+		_exit(98);
+	kmod_file_free(&file);
+	kmod_reader_end(reader);
+	_exit(r < 0 ? -r : 0);
+}
+
+static void assert_no_module(const void *bytes, size_t len, const struct vm_config *config,
+			     const char *words)
+{
+	struct question question = { bytes, len, config };
+	struct captured said;
+
+	capture_child(&said, ask, &question);
+	assert_non_null(strstr(said.text, words));
+	assert_true(WIFEXITED(said.status));
+	assert_int_equal(WEXITSTATUS(said.status), ENOEXEC);
+}
+
+static void test_threat_module_is_no_module(void **state)
+{
+	static const struct vm_config door = { .sandbox = VM_SANDBOX_ON };
+	static const unsigned char xz[] = { 0xfd, '7', 'z',  'X',  'Z',	 0,
+					    0,	  1,   0x69, 0x22, 0xde, 0x36 };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct vm_config *config = i ? &door : &no_door;
+
+		assert_no_module("", 0, config, "this is no module");
+		assert_no_module("no\n", 3, config, "this is no module");
+		assert_no_module("\x1f\x8b no", 5, config, "its gzip data");
+		assert_no_module(xz, sizeof(xz), config, "its xz data has no end (12 bytes)");
+		assert_no_module(xz, 8, config, "its xz data has no end (8 bytes)");
+	}
 }
 
 static void words_for_init(void **state)
@@ -239,9 +342,13 @@ static void words_for_init(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_of_init),       cmocka_unit_test(initramfs_is_cpio),
-		cmocka_unit_test(depends_of_a_module), cmocka_unit_test(modules_in_order),
+		cmocka_unit_test(lines_of_init),
+		cmocka_unit_test(initramfs_is_cpio),
+		cmocka_unit_test(depends_of_a_module),
+		cmocka_unit_test(modules_in_order),
 		cmocka_unit_test(words_for_init),
+		cmocka_unit_test(packed_modules),
+		cmocka_unit_test(test_threat_module_is_no_module),
 	};
 
 	return cmocka_run_group_tests_name("exec", tests, NULL, NULL);
