@@ -103,6 +103,12 @@ static int judge_format(struct parser *parser, const struct vm_disk_config *disk
 	if (disk->qcow2 && disk->serial)
 		return parse_fail(parser, "--disk %s: a disk of format qcow2 has no serial",
 				  disk->path);
+	if (disk->qcow2 && disk->cow)
+		return parse_fail(
+			parser,
+			"--disk %s: cow is for disks of format raw; qemu-img create -b makes "
+			"an overlay of a qcow2 image",
+			disk->path);
 	if (disk->qcow2 && disk->verity)
 		return parse_fail(parser, "--disk %s: verity is for disks of format raw",
 				  disk->path);
@@ -117,6 +123,12 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 	}
 	if (strcmp(part, "direct") == 0) {
 		disk->direct = true;
+		return 0;
+	}
+
+	if (strcmp(part, "cow") == 0 || strcmp(part, "cow=memory") == 0) {
+		disk->cow = disk->readonly = true;
+		disk->cow_memory = part[3] != '\0';
 		return 0;
 	}
 
@@ -145,7 +157,7 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 		return apply_format(parser, disk, &disk->qcow2, value);
 	return parse_fail(
 		parser,
-		"--disk %s: unknown word \"%s\"; there are ro, format=raw|qcow2, backing=FILE, "
+		"--disk %s: unknown word \"%s\"; there are ro, cow, format=raw|qcow2, backing=FILE, "
 		"backing-format=raw|qcow2, direct, serial=ID, verity=HASHFILE and root-hash=HEX, and "
 		"a comma in a file name is written twice",
 		disk->path, part);

@@ -26,27 +26,6 @@ static uint8_t *last_byte(const struct vq_chain *chain)
 	return (uint8_t *)v->iov_base + v->iov_len - 1;
 }
 
-/* The segments at @from without their first @skip bytes, up to @len bytes, into @to: how many. */
-static unsigned slice(const struct iovec *from, unsigned n, uint64_t skip, uint64_t len,
-		      struct iovec *to)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < n && len > 0; i++) {
-		size_t cut = (size_t)u64_min(skip, from[i].iov_len);
-		size_t part = (size_t)u64_min(len, from[i].iov_len - cut);
-
-		skip -= cut;
-		len -= part;
-		if (part == 0)
-			continue;
-		to[count].iov_base = (uint8_t *)from[i].iov_base + cut;
-		to[count].iov_len = part;
-		count++;
-	}
-	return count;
-}
-
 static enum blk_verdict answer(struct blk_request *req, uint8_t status)
 {
 	req->status = status;
@@ -74,10 +53,11 @@ static enum blk_verdict parse_transfer(const struct vq_chain *chain, struct blk_
 	if (req->len == 0)
 		return answer(req, BLK_S_OK);
 	if (write)
-		req->segs = slice(chain->iov, chain->out_segs, BLK_HEADER_SIZE, req->len, req->iov);
+		req->segs = disk_iov_slice(chain->iov, chain->out_segs, BLK_HEADER_SIZE, req->len,
+					   req->iov);
 	else
-		req->segs =
-			slice(chain->iov + chain->out_segs, chain->in_segs, 0, req->len, req->iov);
+		req->segs = disk_iov_slice(chain->iov + chain->out_segs, chain->in_segs, 0,
+					   req->len, req->iov);
 	return BLK_RUN;
 }
 
@@ -148,6 +128,7 @@ enum blk_verdict blk_request_parse(const struct blk_rules *rules, const struct v
 	req->head = chain->head;
 	req->status_byte = last_byte(chain);
 	req->error = 0;
+	req->len = 0;
 	/*
 	 * The used length counts from the first writable byte on (2.7.8.2): no gap before the
 	 * status.
@@ -197,6 +178,12 @@ static int transfer(struct blk_request *req, unsigned flags)
 	return disk->ops->write(disk, req->iov, req->segs, req->offset, flags);
 }
 
+/* Whether a flush has something to wait for. */
+static bool must_flush(const struct disk *disk)
+{
+	return !disk->readonly && disk->ops->flush;
+}
+
 static int run_ranges(struct blk_request *req)
 {
 	struct disk *disk = req->rules->disk;
@@ -210,7 +197,7 @@ static int run_ranges(struct blk_request *req)
 		else
 			err = disk->ops->write_zeroes(disk, r->offset, r->len, r->unmap);
 	}
-	if (err == 0 && req->rules->write_through)
+	if (err == 0 && req->rules->write_through && must_flush(disk))
 		err = disk->ops->flush(disk);
 	return err;
 }
@@ -219,6 +206,10 @@ bool blk_request_try(struct blk_request *req)
 {
 	int err;
 
+	if (req->type == BLK_T_FLUSH && !must_flush(req->rules->disk)) {
+		finish(req, 0);
+		return true;
+	}
 	if (req->type != BLK_T_IN && req->type != BLK_T_OUT)
 		return false;
 	err = transfer(req, DISK_NOWAIT);
@@ -235,7 +226,7 @@ void blk_request_run(struct blk_request *req)
 	if (req->type == BLK_T_IN || req->type == BLK_T_OUT)
 		finish(req, transfer(req, 0));
 	else if (req->type == BLK_T_FLUSH)
-		finish(req, disk->readonly ? 0 : disk->ops->flush(disk));
+		finish(req, must_flush(disk) ? disk->ops->flush(disk) : 0);
 	else
 		finish(req, run_ranges(req));
 }

@@ -90,7 +90,7 @@ enum blk_verdict blk_request_parse(const struct blk_rules *rules, const struct v
 				   struct blk_request *req);
 
 /*
- * Reads or writes without waiting: true if that finished the request (well or badly), false if it
+ * Reads, writes, or flushes what needs no flush, without waiting: true if that finished the request (well or badly), false if it
  * is to go to blk_request_run on a thread that may block.
  */
 bool blk_request_try(struct blk_request *req);

@@ -19,6 +19,26 @@ uint64_t disk_iov_len(const struct iovec *iov, unsigned n)
 	return sum;
 }
 
+unsigned disk_iov_slice(const struct iovec *from, unsigned n, uint64_t skip, uint64_t len,
+			struct iovec *to)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n && len > 0; i++) {
+		size_t cut = (size_t)u64_min(skip, from[i].iov_len);
+		size_t part = (size_t)u64_min(len, from[i].iov_len - cut);
+
+		skip -= cut;
+		len -= part;
+		if (part == 0)
+			continue;
+		to[count].iov_base = (uint8_t *)from[i].iov_base + cut;
+		to[count].iov_len = part;
+		count++;
+	}
+	return count;
+}
+
 unsigned disk_iov_skip(struct iovec **iov, unsigned n, size_t bytes)
 {
 	struct iovec *v = *iov;

@@ -34,7 +34,10 @@ struct disk_ops {
 	int (*read)(struct disk *disk, struct iovec *iov, unsigned n, uint64_t off, unsigned flags);
 	int (*write)(struct disk *disk, struct iovec *iov, unsigned n, uint64_t off,
 		     unsigned flags);
-	/* Everything whose write returned before this was called is on stable storage on return. */
+	/*
+	 * Everything whose write returned before this was called is on stable storage on return. NULL:
+	 * there is nothing to do.
+	 */
 	int (*flush)(struct disk *disk);
 	/* The range is not needed any more; it reads as anything. NULL or -EOPNOTSUPP: cannot. */
 	int (*discard)(struct disk *disk, uint64_t off, uint64_t len);
@@ -84,6 +87,13 @@ void disk_close(struct disk *disk);
 
 /* Bytes in @n segments. */
 uint64_t disk_iov_len(const struct iovec *iov, unsigned n);
+
+/*
+ * The segments at @from, @n of them, without their first @skip bytes and up to @len bytes, into @to (room
+ * for @n): how many. Empty ones are left out.
+ */
+unsigned disk_iov_slice(const struct iovec *from, unsigned n, uint64_t skip, uint64_t len,
+			struct iovec *to);
 
 /*
  * Moves *@iov, @n segments, forward by @bytes, at most their sum, and past empty segments: the

@@ -34,8 +34,10 @@ static bool add_own(const struct vm_config *config, const struct arch_words *wor
 		ok = add(line, size, words->serial_console);
 	ok = ok && add(line, size, words->always) && add(line, size, "panic=-1");
 	if (config->disk_count && !config->initrd)
-		ok = ok && add(line, size,
-			       config->disks[0].readonly ? "root=/dev/vda ro" : "root=/dev/vda rw");
+		ok = ok &&
+		     add(line, size,
+			 config->disks[0].readonly && !config->disks[0].cow ? "root=/dev/vda ro"
+									    : "root=/dev/vda rw");
 	return ok;
 }
 

@@ -68,8 +68,10 @@ struct vm_disk_config {
 	const char *verity; /* the file of its dm-verity tree; NULL: not verified */
 	uint8_t root[VM_ROOT_HASH_MAX];
 	size_t root_len; /* bytes; 0: not given, the manifest has it */
-	bool readonly;
+	bool readonly;	 /* the file; with cow the guest writes nevertheless */
 	bool direct;
+	bool cow;	     /* what the guest writes is thrown away in the end */
+	bool cow_memory;     /* and kept in memory meanwhile */
 	bool qcow2;	     /* the format; else raw */
 	const char *backing; /* of a qcow2 image; NULL: none */
 	bool backing_qcow2;  /* its format; else raw */
@@ -134,8 +136,8 @@ struct vm_config {
 	size_t disk_count;
 	const char *verify_key; /* a minisign public key; NULL: nothing is verified */
 	const char *manifest;	/* what may boot; NULL: each image has its own signature */
-	bool exec;	/* one more port, hvrun.status: init tells how the command ended */
-	int initrd_fd;	/* an initrd that is open already, the caller's; -1: none */
+	bool exec;		/* one more port, hvrun.status: init tells how the command ended */
+	int initrd_fd;		/* an initrd that is open already, the caller's; -1: none */
 	struct vm_port_config ports[VM_MAX_PORTS];
 	size_t port_count;
 	struct vm_net_config nets[VM_MAX_NETS];

@@ -118,6 +118,21 @@ static int open_verified(struct vm *vm, unsigned index, struct disk *data, struc
 	return disk_open_verity(&verity, out);
 }
 
+/* The disk @base, whose writes go elsewhere. */
+static int open_overlaid(struct vm *vm, unsigned index, struct disk *base, struct disk **out)
+{
+	struct vm_file *file = &vm->overlays[index];
+	struct disk *overlay;
+	int fd = take_fd(vm, file);
+	int r = fd < 0 ? fd : disk_open_raw(fd, file->name, false, false, &overlay);
+
+	if (r < 0) {
+		disk_close(base);
+		return r;
+	}
+	return disk_open_cow(base, overlay, &vm->cow_maps[index], out);
+}
+
 int vm_open_disk(struct vm *vm, unsigned index, struct disk **out)
 {
 	const struct vm_disk_config *config = &vm->config->disks[index];
@@ -125,9 +140,11 @@ int vm_open_disk(struct vm *vm, unsigned index, struct disk **out)
 	int r = fd < 0 ? fd
 		       : disk_open_raw(fd, config->path, config->readonly, config->direct, out);
 
-	if (r < 0 || !config->verity)
+	if (!r && config->verity)
+		r = open_verified(vm, index, *out, out);
+	if (r < 0 || !config->cow || vm->only_verified)
 		return r;
-	return open_verified(vm, index, *out, out);
+	return open_overlaid(vm, index, *out, out);
 }
 
 /* The back-end stays the machine's: the next boot has it too. */
@@ -201,7 +218,7 @@ static int create_disk(struct vm *vm, unsigned index)
 	struct virtio_blk_config blk = {
 		.serial = config->serial,
 		.threads = IO_THREADS,
-		.io_uring = vm->config->io_uring && !config->verity,
+		.io_uring = vm->config->io_uring && !config->verity && !config->cow,
 		.guard = &vm->sandbox.guard,
 	};
 	struct virtio_dev *dev;

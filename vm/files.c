@@ -14,6 +14,7 @@
 #include "vm/control_vm.h"
 #include "vm/gdb.h"
 #include "vm/machine.h"
+#include "vm/overlay.h"
 #include "vm/signed.h"
 #include "vm/unix_socket.h"
 
@@ -29,7 +30,7 @@ void vm_name_nothing(struct vm *vm)
 	vm->control_ended_fd = -1;
 	vm->symbols.fd = -1;
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
-		vm->disks[i].fd = vm->disk_trees[i].fd = -1;
+		vm->disks[i].fd = vm->disk_trees[i].fd = vm->overlays[i].fd = -1;
 	for (size_t i = 0; i < VM_MAX_PORTS; i++)
 		vm_port_init(&vm->ports[i]);
 }
@@ -95,6 +96,25 @@ int vm_open_image(const char *what, const char *name, struct vm_file *file)
 	return VM_STATUS_BAD_IMAGE;
 }
 
+/* Room for what the guest writes; of the size of the disk, which a block device tells by its end. */
+static int open_overlay(struct vm *vm, size_t i)
+{
+	const struct vm_disk_config *disk = &vm->config->disks[i];
+	off_t size = lseek(vm->disks[i].fd, 0, SEEK_END);
+	int fd;
+
+	vm->overlays[i].name = disk->path;
+	/* What has no size is refused later, in better words. */
+	fd = overlay_open(disk->cow_memory, size > 0 ? (uint64_t)size : 0);
+	if (fd < 0) {
+		diag_error("disk %s: cannot make a file for what the guest writes: %s", disk->path,
+			   strerror(-fd));
+		return VM_STATUS_SYSTEM;
+	}
+	vm->overlays[i].fd = fd;
+	return 0;
+}
+
 static int open_disks(struct vm *vm)
 {
 	for (size_t i = 0; i < vm->config->disk_count; i++) {
@@ -111,6 +131,8 @@ static int open_disks(struct vm *vm)
 		if (!status && disk->verity)
 			status = open_file("verity tree", disk->verity, O_RDONLY,
 					   &vm->disk_trees[i]);
+		if (!status && disk->cow && !vm->only_verified)
+			status = open_overlay(vm, i);
 		if (status)
 			return status;
 	}
@@ -271,6 +293,11 @@ void vm_close_files(struct vm *vm)
 		close_fd(&vm->disks[i].fd);
 	for (size_t i = 0; i < ARRAY_SIZE(vm->disk_trees); i++)
 		close_fd(&vm->disk_trees[i].fd);
+	for (size_t i = 0; i < ARRAY_SIZE(vm->overlays); i++) {
+		close_fd(&vm->overlays[i].fd);
+		cow_map_destroy(vm->cow_maps[i]);
+		vm->cow_maps[i] = NULL;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(vm->ports); i++) {
 		close_fd(&vm->ports[i].listen_fd);
 		close_fd(&vm->ports[i].file_fd);

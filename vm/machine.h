@@ -18,6 +18,7 @@
 #include "mm/memory.h"
 #include "virtio/device.h"
 #include "virtio/disk.h"
+#include "virtio/disk_cow.h"
 #include "virtio/mmio.h"
 #include "vm/backends.h"
 #include "vm/config.h"
@@ -90,6 +91,8 @@ struct vm {
 	struct vm_file initrd;
 	struct vm_file disks[VM_MAX_DISKS];
 	struct vm_file disk_trees[VM_MAX_DISKS]; /* of hashes, for disks that are verified */
+	struct vm_file overlays[VM_MAX_DISKS];	 /* of disks that say cow */
+	struct cow_map *cow_maps[VM_MAX_DISKS];	 /* what these hold; kept over a reset */
 	bool only_verified;			 /* hvrun verify: disks that are not stay closed */
 	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
 	struct vm_port ports[VM_MAX_PORTS];	 /* config->port_count of them */

@@ -32,7 +32,8 @@ wrong 'cpus: none' 'from 1 to 64' -k x -c 0
 wrong 'cpus: too many' 'from 1 to 64' -k x -c 65
 wrong 'disk: no name' 'file name is empty' -k x -d ,ro
 wrong 'disk: vmdk' 'unknown format vmdk; it can be raw' -k x -d y,format=vmdk
-wrong 'disk: a word too many' 'unknown word "cow"' -k x -d y,cow
+wrong 'disk: a word too many' 'unknown word "sheep"' -k x -d y,sheep
+wrong 'disk: cow of qcow2' 'cow is for disks of format raw' -k x -d y,cow,format=qcow2
 wrong 'disk: verity without ro' 'verity needs ro' -k x -d y,verity=z
 wrong 'disk: verity without a root' 'verity needs root-hash=HEX, or a --manifest' -k x -d y,ro,verity=z
 wrong 'disk: a root without a tree' 'root-hash needs verity' -k x -d "y,ro,root-hash=$(printf %064d 0)"

@@ -172,6 +172,12 @@ check both-run sh -c 'for c in 0 1; do
 check hvc0 grep -q '^hvc0 ' /proc/consoles
 md5sum /bin/busybox >/tmp/a & md5sum /bin/busybox >/tmp/b & wait
 check both-read cmp /tmp/a /tmp/b
+# The root disk is an overlay that is thrown away.
+head -c 300000 /bin/busybox >/written
+rm /to-remove
+sync
+echo 3 >/proc/sys/vm/drop_caches
+check cow-reread sh -c 'head -c 300000 /bin/busybox | cmp - /written && [ ! -e /to-remove ]'
 n=1
 while [ $n -le 80 ]; do echo "RIG-LINE $n of the console"; n=$((n + 1)); done
 echo RIG-READY
@@ -188,13 +194,15 @@ l1_two() {
 limit=$(cat /job/limit)
 cp /job/root.img /tmp/
 cd /tmp
+before=$(md5sum <root.img)
 {
 	seen two RIG-READY
 	echo a line of input
 	ended two
-} | vmm two "$limit" /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img \
+} | vmm two "$limit" /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img,cow \
 	-a "$(cat /job/words)"
 status=$?
+[ "$(md5sum <root.img)" = "$before" ] && echo "RIG-CHECK cow-base ok" || echo "RIG-CHECK cow-base it changed"
 sh /job/shows && echo "RIG-CHECK host ok" || echo "RIG-CHECK host $(dmesg | grep kvm | tr '\n' '|')"
 # No root disk and no initrd: the kernel panics.
 vmm panic "$limit" /job/hvrun -k /job/kernel -m 256M -a "$(cat /job/words)" </dev/null
@@ -208,6 +216,7 @@ run_two() {
 	work=$rig_dir/boot-two
 	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig"
 	guest_two >"$work/extra/rig/job"
+	echo here >"$work/extra/to-remove"
 	echo "$rig_other_shows" >"$work/extra/rig/shows"
 	echo "$rig_other_lacks" >"$work/job/lacks"
 	echo "$rig_other_host" >"$work/job/shows"
@@ -223,9 +232,9 @@ run_two() {
 	is "$rig_arch-smp-reset-status" "$status" 0
 	is "$rig_arch-smp-reset-said" "$(grep -c '^two err: hvrun: guest reset' "$log")" 1
 	from_guest_prefix=smp-
-	from_guest cpus shows both-run hvc0 both-read input
+	from_guest cpus shows both-run hvc0 both-read cow-reread input
 	from_guest_prefix=
-	from_guest host
+	from_guest host cow-base
 	is "$rig_arch-panic-status" "$(sed -n 's/^RIG-STATUS panic //p' "$log")" 134
 	is "$rig_arch-panic-said" "$(grep -c "^panic err: hvrun: the guest's kernel panicked: .*VFS" "$log")" 1
 	if [ -n "$rig_other_lacks" ]; then
