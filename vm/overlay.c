@@ -10,17 +10,24 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 /* For file systems without O_TMPFILE (overlayfs before Linux 6.3). */
 static int open_and_unlink(const char *dir)
 {
+	static const char name[] = "/hvrun-cow-";
+	enum { RANDOM = 6 }; /* letters that mkostemp changes */
 	char path[PATH_MAX];
+	size_t len = strlen(dir) + sizeof(name) - 1;
 	int fd;
 
-	if (snprintf(path, sizeof(path), "%s/hvrun-cow-XXXXXX", dir) >= (int)sizeof(path))
+	if (len + RANDOM >= sizeof(path))
 		return -ENAMETOOLONG;
+	(void)snprintf(path, sizeof(path), "%s%s", dir, name);
+	memset(path + len, 'X', RANDOM);
+	path[len + RANDOM] = '\0';
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

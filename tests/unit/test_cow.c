@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "tests/lib/capture.h"
 #include "tests/lib/dev_rig.h"
 #include "virtio/disk_cow.h"
+#include "vm/overlay.h"
 
 enum {
 	SECTOR = 512,
@@ -548,6 +550,34 @@ static void threads_in_one_cluster(void **state)
 	}
 }
 
+/* The overlay's file has its size, no name and no blocks, wherever it lies. */
+static void judge_file(bool in_memory, const char *dir)
+{
+	struct stat st;
+	int fd;
+
+	assert_int_equal(dir ? setenv("TMPDIR", dir, 1) : unsetenv("TMPDIR"), 0);
+	fd = overlay_open(in_memory, 1 << 20);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 1 << 20);
+	assert_int_equal(st.st_nlink, 0);
+	assert_int_equal(st.st_blocks, 0);
+	assert_int_equal(pwrite(fd, "x", 1, 1000), 1);
+	(void)close(fd);
+}
+
+static void files_without_a_name(void **state)
+{
+	(void)state;
+	judge_file(false, "/tmp");
+	judge_file(false, "/proc"); /* where nobody makes files */
+	judge_file(false, "");
+	judge_file(false, NULL);
+	judge_file(true, "/tmp");
+	assert_int_equal(overlay_open(true, UINT64_MAX), -EFBIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +595,7 @@ int main(void)
 		cmocka_unit_test(not_waiting),
 		cmocka_unit_test(copies_do_not_overtake),
 		cmocka_unit_test(threads_in_one_cluster),
+		cmocka_unit_test(files_without_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,10 +199,19 @@ static void test_disk(void **state)
 	assert_string_equal(options.config.disks[0].serial, "12345678901234567890");
 	assert_true(options.config.disks[0].readonly);
 	assert_true(options.config.disks[0].direct);
+	assert_false(options.config.disks[0].cow);
+
+	accept("-k|x|-d|a,cow|-d|b,cow=memory");
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(options.config.disks[i].cow);
+		assert_true(options.config.disks[i].readonly);
+		assert_int_equal(options.config.disks[i].cow_memory, i == 1);
+	}
 
 	refuse("-k|x|-d|", "file name is empty");
 	refuse("-k|x|-d|,ro", "file name is empty");
-	refuse("-k|x|-d|a,cow", "unknown word \"cow\"");
+	refuse("-k|x|-d|a,cow,format=qcow2", "cow is for disks of format raw");
+	refuse("-k|x|-d|a,cow=disk", "unknown word \"cow=disk\"");
 	refuse("-k|x|-d|a,rw", "unknown word \"rw\"");
 	refuse("-k|x|-d|a,queues=2", "unknown word \"queues=2\"");
 	refuse("-k|x|-d|a,verity=h,root-hash=00", "64 or 128 hexadecimal digits");
