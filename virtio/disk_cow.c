@@ -41,7 +41,7 @@ struct cow_disk {
 	struct disk *base;
 	struct disk *overlay;
 	struct cow_map *map; /* the caller's */
-	struct lock lock;
+	struct lock lock RANKED(disk);
 	struct cond dropped; /* a claim was */
 	struct claim *claims GUARDED_BY(&lock);
 };
