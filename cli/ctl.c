@@ -162,6 +162,16 @@ static int send_line(const struct ctl *ctl, const char *line, size_t len, int fi
 	return write_full(ctl->fd, line + n, len - (size_t)n);
 }
 
+/* The value of argument @arg: a size goes as a number of bytes, all else as it is. */
+static json_t *argument(const char *arg, const char *value)
+{
+	uint64_t size;
+
+	if (strcmp(arg, "size") == 0 && parse_size(value, &size) == 0 && size <= INT64_MAX)
+		return json_integer((json_int_t)size);
+	return json_string(value);
+}
+
 static int send_request(const struct ctl *ctl, const char *command, const char *arg,
 			const char *value, int file)
 {
@@ -173,7 +183,7 @@ static int send_request(const struct ctl *ctl, const char *command, const char *
 	if (arg && file < 0) {
 		json_t *args = json_object();
 
-		json_object_set_new(args, arg, json_string(value));
+		json_object_set_new(args, arg, argument(arg, value));
 		json_object_set_new(json, "args", args);
 	}
 	text = json_dumps(json, JSON_COMPACT);
@@ -306,6 +316,7 @@ static int run(const struct ctl_options *options)
 {
 	struct control_command_info info;
 	struct ctl *ctl;
+	uint64_t size;
 	int file = -1;
 	int status = find_command(options->words[1], &info);
 
@@ -313,6 +324,13 @@ static int run(const struct ctl_options *options)
 		return status;
 	if (info.arg && options->count < 3) {
 		diag_error("ctl: %s needs a word: %s %s", info.name, info.name, info.what);
+		return VM_STATUS_USAGE;
+	}
+	if (info.arg && strcmp(info.arg, "size") == 0 &&
+	    parse_size(options->words[2], &size) < 0) {
+		diag_error("ctl: %s is not a size; give bytes, or a number with K, M or G, such as "
+			   "512M",
+			   options->words[2]);
 		return VM_STATUS_USAGE;
 	}
 	if (!info.arg && options->count > 2) {

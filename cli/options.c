@@ -171,6 +171,13 @@ static int apply_io_uring(struct parser *parser, char *value)
 	return 0;
 }
 
+static int apply_balloon(struct parser *parser, char *value)
+{
+	(void)value;
+	options_config(parser)->balloon = true;
+	return 0;
+}
+
 static int apply_verbosity(struct parser *parser, int verbosity)
 {
 	struct vm_config *config = options_config(parser);
@@ -303,6 +310,11 @@ static const struct option table[] = {
 	  .name = "io-uring",
 	  .help = "disks by io_uring (a wider sandbox)",
 	  .apply = apply_io_uring },
+	{ .repeats = true,
+	  .rare = true,
+	  .name = "balloon",
+	  .help = "memory goes back to the host",
+	  .apply = apply_balloon },
 	{ .rare = true,
 	  .name = "verify-key",
 	  .value = "FILE",

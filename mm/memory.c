@@ -237,6 +237,12 @@ int mem_share_fd(const struct guest_mem *mem)
 	return mem->share_fd;
 }
 
+uint64_t mem_page(const struct guest_mem *mem)
+{
+	(void)mem;
+	return host_page();
+}
+
 bool mem_share_huge(void)
 {
 	char text[128];

@@ -105,6 +105,17 @@ const struct mem_region *mem_regions(const struct guest_mem *mem, size_t *count)
 /* Bytes of RAM in all. */
 uint64_t mem_ram_size(const struct guest_mem *mem);
 
+/* Bytes of a page of RAM on the host: the least that can be given back. A power of two. */
+uint64_t mem_page(const struct guest_mem *mem);
+
+/*
+ * Gives the whole pages (mem_page) within @segment back to the host: they read as zeroes from now on and
+ * take memory again when they are touched. @segment is a host segment of RAM, of mem_segments with
+ * MEM_WRITE or of a chain's writable part; *@given is how many bytes that were. 0 or the negative errno
+ * of madvise (then *@given is 0). Any thread that may call madvise.
+ */
+int mem_discard(const struct guest_mem *mem, const struct iovec *segment, uint64_t *given);
+
 /* Copies @len bytes out of the guest. 0 or -EFAULT. Any thread. */
 int mem_read(const struct guest_mem *mem, gpa_t from, void *to, size_t len);
 

@@ -38,6 +38,30 @@ int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, st
 /* Entropy source (5.4) fed by getrandom(2). */
 int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
+/* Statistics of a guest's memory, by their tags (5.5.6.4, and what Linux has added): the names are in vm/. */
+enum { VIRTIO_BALLOON_STATS = 16 };
+
+/* What is known of a balloon. Bytes. */
+struct virtio_balloon_info {
+	uint64_t target;   /* what the guest is asked to hand over */
+	uint64_t actual;   /* what its driver says it has handed over; never more than RAM */
+	uint64_t inflated; /* pages given back to the host because of that, in all */
+	uint64_t reported; /* free pages given back, in all */
+	bool driver;	   /* a driver is there */
+	uint32_t stats_known;
+	uint64_t stats[VIRTIO_BALLOON_STATS]; /* those whose bit in stats_known is set */
+	uint64_t stats_age_ns;
+};
+
+/* Memory balloon (5.5) with statistics, deflation when the guest is short, and free page reporting. */
+int virtio_balloon_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
+
+/* The guest is to hand over @bytes, whole pages of 4096, in all. 0, or -ERANGE: more than RAM. Loop thread. */
+int virtio_balloon_set(struct virtio_dev *dev, uint64_t bytes);
+
+/* What is known now; also asks the driver for new statistics, for the next look. Loop thread. */
+void virtio_balloon_look(struct virtio_dev *dev, struct virtio_balloon_info *info);
+
 struct virtio_net_config {
 	struct net_backend *backend; /* the caller's; outlives the device */
 	uint8_t mac[6];

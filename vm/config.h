@@ -153,6 +153,7 @@ struct vm_config {
 	const char *user; /* --user: USER[:GROUP], NULL: stay who we are */
 	enum vm_discovery discovery;
 	bool io_uring; /* disks by io_uring */
+	bool balloon;
 
 	/* How the run may end, and what is told of it. */
 	uint64_t timeout_ms; /* from launch; 0: none */

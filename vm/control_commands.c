@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "virtio/devices.h"
 #include "vm/control.h"
 #include "vm/control_vm.h"
 #include "vm/core.h"
@@ -34,6 +35,42 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct call *call,
 	return err;
 }
 
+static json_t *stats_json(const struct virtio_balloon_info *info)
+{
+	static const char *const names[VIRTIO_BALLOON_STATS] = {
+		"swap_in_bytes",       "swap_out_bytes",   "major_faults",    "minor_faults",
+		"free_bytes",	       "total_bytes",	   "available_bytes", "cache_bytes",
+		"hugetlb_allocations", "hugetlb_failures", "oom_kills",	      "allocation_stalls",
+		"async_scans",	       "direct_scans",	   "async_reclaims",  "direct_reclaims",
+	};
+	json_t *stats = json_object();
+
+	for (unsigned i = 0; i < VIRTIO_BALLOON_STATS; i++) {
+		if (info->stats_known & UINT32_C(1) << i)
+			json_object_set_new(stats, names[i],
+					    json_integer((json_int_t)(info->stats[i] & INT64_MAX)));
+	}
+	json_object_set_new(stats, "age_us", json_integer((json_int_t)(info->stats_age_ns / 1000)));
+	return stats;
+}
+
+static json_t *balloon_json(struct virtio_dev *dev)
+{
+	struct virtio_balloon_info info;
+	json_t *json = json_object();
+
+	virtio_balloon_look(dev, &info);
+	json_object_set_new(json, "driver", json_boolean(info.driver));
+	json_object_set_new(json, "target_bytes", json_integer((json_int_t)info.target));
+	json_object_set_new(json, "actual_bytes", json_integer((json_int_t)info.actual));
+	json_object_set_new(json, "given_back_bytes",
+			    json_integer((json_int_t)(info.inflated + info.reported)));
+	json_object_set_new(json, "reported_bytes", json_integer((json_int_t)info.reported));
+	if (info.stats_known)
+		json_object_set_new(json, "stats", stats_json(&info));
+	return json;
+}
+
 static int run_status(const struct call *call)
 {
 	const struct vm *vm = call->vm;
@@ -48,6 +85,8 @@ static int run_status(const struct call *call)
 	json_object_set_new(json, "boots", json_integer((json_int_t)vm->boots + 1));
 	json_object_set_new(json, "time_us",
 			    json_integer((json_int_t)(vm_since_launch(vm) / 1000)));
+	if (vm->balloon)
+		json_object_set_new(json, "balloon", balloon_json(vm->balloon));
 	*call->result = json;
 	return 0;
 }
@@ -178,6 +217,22 @@ static int run_core(const struct call *call)
 	return -EINPROGRESS;
 }
 
+static int run_balloon(const struct call *call)
+{
+	const json_t *size = json_object_get(call->args, "size");
+	json_int_t bytes = json_integer_value(size);
+
+	if (!call->vm->balloon)
+		return refuse(call, -ENODEV, "the machine has none; it starts with --balloon");
+	if (!json_is_integer(size) || bytes < 0)
+		return refuse(call, -EINVAL, "\"size\" is a number of bytes");
+	if (virtio_balloon_set(call->vm->balloon, (uint64_t)bytes) < 0)
+		return refuse(call, -ERANGE, "the guest has %" PRIu64 " bytes of memory",
+			      call->vm->config->memory);
+	*call->result = balloon_json(call->vm->balloon);
+	return 0;
+}
+
 struct command {
 	struct control_command_info info;
 	int (*run)(const struct call *call);
@@ -191,6 +246,7 @@ static const struct command commands[] = {
 	{ { "reset", NULL, NULL, "start it again, as by a button" }, run_reset },
 	{ { "console", NULL, NULL, "be its console; Ctrl-A x leaves" }, run_console },
 	{ { "nmi", NULL, NULL, "interrupt every processor (x86)" }, run_nmi },
+	{ { "balloon", "size", "SIZE", "the guest hands over so much memory" }, run_balloon },
 	{ { "sysrq", "key", "KEY", "a magic SysRq key, such as h" }, run_sysrq },
 	{ { "core", "file", "FILE", "memory and registers as an ELF core" }, run_core },
 	{ { "report", NULL, NULL, "times and counters so far" }, run_report },

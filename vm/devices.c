@@ -169,6 +169,19 @@ static int create_rng(struct vm *vm)
 	return r < 0 ? refused("virtio-rng", r) : place(vm, dev);
 }
 
+static int create_balloon(struct vm *vm)
+{
+	struct virtio_dev *dev;
+	int r = virtio_balloon_create(vm->mem, vm->loop, &dev);
+
+	if (r < 0)
+		return refused("virtio-balloon", r);
+	r = place(vm, dev);
+	if (!r)
+		vm->balloon = dev;
+	return r;
+}
+
 static void backend_gone(void *opaque)
 {
 	daemon_talk(&((struct vm_backend *)opaque)->daemon);
@@ -329,6 +342,8 @@ static int create_all(struct vm *vm)
 		r = vm->backends[i].disk ? 0 : create_backend(vm, &vm->backends[i]);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
+	if (!r && vm->config->balloon)
+		r = create_balloon(vm);
 	return r;
 }
 
@@ -362,4 +377,5 @@ void vm_destroy_devices(struct vm *vm)
 	}
 	vm->virtio_console = NULL;
 	vm->virtio_ports = NULL;
+	vm->balloon = NULL;
 }

@@ -131,6 +131,7 @@ struct vm {
 	unsigned device_count;
 	struct virtio_dev *virtio_ports;   /* the device of the named ports, or NULL */
 	struct virtio_dev *virtio_console; /* one of devices, or NULL */
+	struct virtio_dev *balloon;	   /* one of devices, or NULL */
 
 	struct vcpu_env vcpu_env;
 	struct vcpu_gate gate;

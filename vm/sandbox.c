@@ -40,6 +40,8 @@ unsigned sandbox_features(const struct vm_config *config)
 		features |= SANDBOX_CONTROL;
 	if (config->core || config->control)
 		features |= SANDBOX_CORE;
+	if (config->balloon)
+		features |= SANDBOX_BALLOON;
 	if (config->gdb)
 		features |= SANDBOX_GDB;
 	if (vm_has_backends(config))

@@ -38,6 +38,7 @@ enum sandbox_feature {
 	SANDBOX_REPORT = 1 << 6,   /* --report */
 	SANDBOX_CONTROL = 1 << 7,  /* --control */
 	SANDBOX_CORE = 1 << 8,	   /* --core */
+	SANDBOX_BALLOON = 1 << 9,  /* --balloon */
 };
 
 /* What an argument is compared with. */

@@ -45,7 +45,15 @@ enum {
 };
 
 /* Device types and feature bits. */
-enum { VIRTIO_NET = 1, VIRTIO_BLK = 2, VIRTIO_CONSOLE = 3, VIRTIO_RNG = 4 };
+enum {
+	VIRTIO_NET = 1,
+	VIRTIO_BLK = 2,
+	VIRTIO_CONSOLE = 3,
+	VIRTIO_RNG = 4,
+	VIRTIO_BALLOON = 5,
+	VIRTIO_VSOCK = 19,
+	VIRTIO_PMEM = 27,
+};
 
 #define VF_INDIRECT  (1ULL << 28)
 #define VF_EVENT_IDX (1ULL << 29)

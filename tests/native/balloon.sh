@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The balloon natively: what the guest hands over or reports is no longer resident, as the host counts it.
+. "$(dirname "$0")/common"
+need_guests
+S=$TMP/socket
+
+# await LINE: until the console shows it.
+await() {
+	local waited=0
+	until grep -q "^balloon: $1" "$TMP/out" || ! kill -0 $pid 2>/dev/null; do
+		sleep 0.05
+		waited=$((waited + 1))
+		[ $waited -lt 400 ] || break
+	done
+}
+
+resident() { awk '/^VmRSS:/ { print int($2 / 1024) }' "/proc/$pid/status" 2>/dev/null; }
+
+# fell NAME BEFORE MIB: what is resident, in MiB, is by about that less than it was.
+fell() {
+	local now
+	now=$(resident)
+	if [ -n "$now" ] && [ $(($2 - now)) -ge $(($3 - 2)) ] && [ $(($2 - now)) -le $(($3 + 2)) ]; then
+		ok "$1"
+	else
+		not_ok "$1" "resident: $2 MiB before, $now MiB now, should be $3 less; $(tail -n 2 "$TMP/err" "$TMP/out" | tr '\n' '|')"
+	fi
+}
+
+# ctl NAME STATUS REGEX WORD...
+ctl() {
+	local name=$1 want=$2 regex=$3 got=0
+	shift 3
+	timeout -k 2 20 "$HVRUN" ctl "$S" "$@" >"$TMP/ctl" 2>&1 </dev/null || got=$?
+	if [ $got = "$want" ] && { [ -z "$regex" ] || tr -d '\n' <"$TMP/ctl" | grep -qE -- "$regex"; }; then
+		ok "$name"
+	else
+		not_ok "$name" "status $got: $(head -c 500 "$TMP/ctl" | tr '\n' '|')"
+	fi
+}
+
+# machine PREFIX OPTION...: the guest's whole way, once.
+machine() {
+	local name=$1 before
+	shift
+	"$HVRUN" -k "$GUESTS/balloon.elf" -m 128M --timeout 100 --control "$S" --balloon "$@" \
+		</dev/null >"$TMP/out" 2>"$TMP/err" &
+	pid=$!
+	await touched
+	ctl "$name-too-much" 71 'the guest has 134217728 bytes' balloon 129M
+	ctl "$name-status" 0 '"driver": true.*"actual_bytes": 0.*"free_bytes": 8192' status
+	before=$(resident)
+	ctl "$name-set" 0 '"target_bytes": 16777216' balloon 16M
+	await inflated
+	fell "$name-inflated" "$before" 16
+	ctl "$name-actual" 0 '"actual_bytes": 16777216' status
+	before=$(resident)
+	ctl "$name-more" 0 '"target_bytes": 33554432' balloon 32M
+	await reported
+	fell "$name-reported" "$before" 16
+	before=$(resident)
+	ctl "$name-none" 0 '"target_bytes": 0' balloon 0
+	await deflated
+	fell "$name-deflated" "$before" -32
+	ctl "$name-go" 0 '"target_bytes": 4096' balloon 4K
+	status=0
+	wait $pid || status=$?
+	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+	expect "$name" 0 "balloon: all is well"
+	says "$name-refusal" "a page that is not RAM is put into the balloon"
+}
+
+machine balloon
+# Memory that another process was handed too: pages leave its file.
+if [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ]; then
+	mkdir "$TMP/share"
+	machine balloon-shared --share "$TMP/share"
+else
+	skip balloon-shared "no virtiofsd (package virtiofsd, or qemu-system-common)"
+fi
+ctl balloon-word 64 'is not a size' balloon much
+run balloon -m 128M
+expect balloon-not-wanted 1 "FAIL: no virtio-balloon"
