@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The commands of the GDB remote protocol: one table of packets, each with its function. */
+/* The commands of the GDB remote protocol but queries: one table of packets, each with its function. */
 #include "vm/gdb_server.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "vm/gdb_query.h"
 #include "vm/gdb_resume.h"
 
 enum {
@@ -30,16 +31,10 @@ static void begin_reply(struct gdb_server *s)
 	s->out.full = false;
 }
 
-static void ok(struct gdb_server *s)
-{
-	gdb_out_text(&s->out, "OK");
-}
-
-/* "E" and an errno; -ENOTSUP is an empty answer, by which gdb knows that there is no such thing. */
-static void answer(struct gdb_server *s, int r)
+void gdb_answer(struct gdb_server *s, int r)
 {
 	if (r >= 0)
-		ok(s);
+		gdb_out_text(&s->out, "OK");
 	else if (r != -ENOTSUP)
 		gdb_out_format(&s->out, "E%02x", (unsigned)-r & 0xff);
 }
@@ -114,8 +109,7 @@ void gdb_server_exited(struct gdb_server *s, bool crashed, unsigned status)
 
 /* --- threads --- */
 
-/* "-1" and "0": any; else n. @cpu is GDB_MAX_CPUS for any. */
-static bool thread_id(const struct gdb_server *s, struct gdb_text *text, unsigned *cpu)
+bool gdb_thread_id(const struct gdb_server *s, struct gdb_text *text, unsigned *cpu)
 {
 	uint64_t id;
 
@@ -134,55 +128,23 @@ static void set_thread(struct gdb_server *s, struct gdb_text *text)
 	bool g = gdb_text_char(text, 'g');
 	unsigned cpu;
 
-	if ((!g && !gdb_text_char(text, 'c')) || !thread_id(s, text, &cpu) || !gdb_text_end(text)) {
-		answer(s, -EINVAL);
+	if ((!g && !gdb_text_char(text, 'c')) || !gdb_thread_id(s, text, &cpu) ||
+	    !gdb_text_end(text)) {
+		gdb_answer(s, -EINVAL);
 		return;
 	}
 	if (!g)
 		s->cpu_c = cpu;
 	else if (cpu != GDB_MAX_CPUS)
 		s->cpu_g = cpu;
-	ok(s);
+	gdb_answer(s, 0);
 }
 
 static void is_alive(struct gdb_server *s, struct gdb_text *text)
 {
 	unsigned cpu;
 
-	answer(s, thread_id(s, text, &cpu) && gdb_text_end(text) ? 0 : -EINVAL);
-}
-
-static void list_threads(struct gdb_server *s, struct gdb_text *text)
-{
-	(void)text;
-	gdb_out_text(&s->out, "m");
-	for (unsigned i = 0; i < s->target->cpus; i++)
-		gdb_out_format(&s->out, i ? ",%x" : "%x", i + 1);
-}
-
-static void list_threads_end(struct gdb_server *s, struct gdb_text *text)
-{
-	(void)text;
-	gdb_out_text(&s->out, "l");
-}
-
-static void current_thread(struct gdb_server *s, struct gdb_text *text)
-{
-	(void)text;
-	gdb_out_format(&s->out, "QC%x", s->cpu_g + 1);
-}
-
-static void thread_words(struct gdb_server *s, struct gdb_text *text)
-{
-	char words[32];
-	unsigned cpu;
-
-	if (!thread_id(s, text, &cpu) || cpu == GDB_MAX_CPUS) {
-		answer(s, -EINVAL);
-		return;
-	}
-	snprintf(words, sizeof(words), "vcpu %u", cpu);
-	gdb_out_hex(&s->out, words, strlen(words));
+	gdb_answer(s, gdb_thread_id(s, text, &cpu) && gdb_text_end(text) ? 0 : -EINVAL);
 }
 
 /* --- registers and memory --- */
@@ -219,12 +181,12 @@ static void write_regs(struct gdb_server *s, struct gdb_text *text)
 			continue;
 		}
 		if (!gdb_text_bytes(text, value, reg->bits / 8U)) {
-			answer(s, -EINVAL);
+			gdb_answer(s, -EINVAL);
 			return;
 		}
 		(void)s->target->reg_set(s->target->opaque, s->cpu_g, i, value);
 	}
-	ok(s);
+	gdb_answer(s, 0);
 }
 
 static void read_reg(struct gdb_server *s, struct gdb_text *text)
@@ -238,7 +200,7 @@ static void read_reg(struct gdb_server *s, struct gdb_text *text)
 	    (reg = arch_reg((unsigned)number)))
 		r = s->target->reg_get(s->target->opaque, s->cpu_g, (unsigned)number, value);
 	if (r < 0)
-		answer(s, r);
+		gdb_answer(s, r);
 	else
 		gdb_out_hex(&s->out, value, reg->bits / 8U);
 }
@@ -254,10 +216,10 @@ static void write_reg(struct gdb_server *s, struct gdb_text *text)
 	    (reg = arch_reg((unsigned)number)) && gdb_text_bytes(text, value, reg->bits / 8U) &&
 	    gdb_text_end(text))
 		r = s->target->reg_set(s->target->opaque, s->cpu_g, (unsigned)number, value);
-	answer(s, r);
+	gdb_answer(s, r);
 }
 
-static bool range(struct gdb_text *text, uint64_t *address, uint64_t *len)
+bool gdb_range(struct gdb_text *text, uint64_t *address, uint64_t *len)
 {
 	return gdb_text_number(text, address) && gdb_text_char(text, ',') &&
 	       gdb_text_number(text, len);
@@ -270,11 +232,11 @@ static void read_memory(struct gdb_server *s, struct gdb_text *text)
 	uint64_t len;
 	int r = -EINVAL;
 
-	if (range(text, &address, &len) && gdb_text_end(text))
+	if (gdb_range(text, &address, &len) && gdb_text_end(text))
 		r = s->target->mem_read(s->target->opaque, s->cpu_g, address, bytes,
 					(size_t)u64_min(len, sizeof(bytes)));
 	if (r < 0)
-		answer(s, r);
+		gdb_answer(s, r);
 	else
 		gdb_out_hex(&s->out, bytes, (size_t)r);
 }
@@ -286,10 +248,10 @@ static void write_memory(struct gdb_server *s, struct gdb_text *text)
 	uint64_t len;
 	int r = -EINVAL;
 
-	if (range(text, &address, &len) && gdb_text_char(text, ':') && len <= sizeof(bytes) &&
+	if (gdb_range(text, &address, &len) && gdb_text_char(text, ':') && len <= sizeof(bytes) &&
 	    gdb_text_bytes(text, bytes, (size_t)len) && gdb_text_end(text))
 		r = s->target->mem_write(s->target->opaque, s->cpu_g, address, bytes, (size_t)len);
-	answer(s, r);
+	gdb_answer(s, r);
 }
 
 static void write_binary(struct gdb_server *s, struct gdb_text *text)
@@ -298,11 +260,11 @@ static void write_binary(struct gdb_server *s, struct gdb_text *text)
 	uint64_t len;
 	int r = -EINVAL;
 
-	if (range(text, &address, &len) && gdb_text_char(text, ':') &&
+	if (gdb_range(text, &address, &len) && gdb_text_char(text, ':') &&
 	    len == (size_t)(text->end - text->at))
 		r = s->target->mem_write(s->target->opaque, s->cpu_g, address, text->at,
 					 (size_t)len);
-	answer(s, r);
+	gdb_answer(s, r);
 }
 
 /* --- breakpoints --- */
@@ -315,14 +277,14 @@ static void change_point(struct gdb_server *s, struct gdb_text *text, bool set)
 	int r = -EINVAL;
 
 	if (!gdb_text_number(text, &type) || !gdb_text_char(text, ',') ||
-	    !range(text, &address, &kind))
+	    !gdb_range(text, &address, &kind))
 		r = -EINVAL;
 	else if (type >= GDB_POINT_TYPES)
 		r = -ENOTSUP;
 	else if (gdb_text_end(text))
 		r = s->target->point(s->target->opaque, s->cpu_g, set, (enum gdb_point_type)type,
 				     address, kind);
-	answer(s, r);
+	gdb_answer(s, r);
 }
 
 static void set_point(struct gdb_server *s, struct gdb_text *text)
@@ -351,7 +313,7 @@ static void resume_by_vcont(struct gdb_server *s, struct gdb_text *text)
 	if (gdb_resume_parse(text, s->target->cpus, actions))
 		go(s, actions);
 	else
-		answer(s, -EINVAL);
+		gdb_answer(s, -EINVAL);
 }
 
 static void resume_by_letter(struct gdb_server *s, enum gdb_action action)
@@ -371,7 +333,7 @@ static void go_on(struct gdb_server *s, struct gdb_text *text)
 	if (gdb_text_end(text))
 		resume_by_letter(s, GDB_CONTINUE);
 	else
-		answer(s, -EINVAL);
+		gdb_answer(s, -EINVAL);
 }
 
 static void step(struct gdb_server *s, struct gdb_text *text)
@@ -379,7 +341,7 @@ static void step(struct gdb_server *s, struct gdb_text *text)
 	if (gdb_text_end(text))
 		resume_by_letter(s, GDB_STEP);
 	else
-		answer(s, -EINVAL);
+		gdb_answer(s, -EINVAL);
 }
 
 static void say_vcont(struct gdb_server *s, struct gdb_text *text)
@@ -398,7 +360,7 @@ static void detach(struct gdb_server *s, struct gdb_text *text)
 {
 	(void)text;
 	s->target->detach(s->target->opaque);
-	ok(s);
+	gdb_answer(s, 0);
 	send_out(s);
 	s->over = true;
 }
@@ -412,72 +374,9 @@ static void kill_target(struct gdb_server *s, struct gdb_text *text)
 
 static void kill_with_answer(struct gdb_server *s, struct gdb_text *text)
 {
-	ok(s);
+	gdb_answer(s, 0);
 	send_out(s);
 	kill_target(s, text);
-}
-
-/* --- queries --- */
-
-static void supported(struct gdb_server *s, struct gdb_text *text)
-{
-	/* What gdb supports is a list of words; the two that matter may stand anywhere. */
-	const char *at = text->at;
-
-	s->tells_swbreak = strstr(at, "swbreak+") != NULL;
-	s->tells_hwbreak = strstr(at, "hwbreak+") != NULL;
-	gdb_out_format(&s->out,
-		       "PacketSize=%x;QStartNoAckMode+;qXfer:features:read+;"
-		       "qXfer:threads:read+;vContSupported+;swbreak+;hwbreak+",
-		       GDB_PACKET_MAX);
-}
-
-static void no_ack(struct gdb_server *s, struct gdb_text *text)
-{
-	(void)text;
-	ok(s);
-	s->no_ack = true; /* the packet that asked has had its '+' */
-}
-
-static void attached(struct gdb_server *s, struct gdb_text *text)
-{
-	(void)text;
-	gdb_out_text(&s->out, "1"); /* the end of gdb is a detach, not a kill */
-}
-
-/* The part of @xml that gdb wants: "OFFSET,LENGTH". */
-static void transfer(struct gdb_server *s, struct gdb_text *text, const char *xml)
-{
-	size_t size = strlen(xml);
-	uint64_t offset;
-	uint64_t len;
-
-	if (!range(text, &offset, &len) || !gdb_text_end(text) || offset > size) {
-		gdb_out_text(&s->out, "E00");
-		return;
-	}
-	len = u64_min(len, size - offset);
-	gdb_out_text(&s->out, "m");
-	if (gdb_out_binary(&s->out, xml + offset, (size_t)len) == size - offset)
-		s->out.body[0] = 'l'; /* the last part */
-}
-
-static void read_features(struct gdb_server *s, struct gdb_text *text)
-{
-	transfer(s, text, s->target->xml);
-}
-
-static void read_threads(struct gdb_server *s, struct gdb_text *text)
-{
-	char xml[64 + GDB_MAX_CPUS * 64];
-	size_t len = (size_t)snprintf(xml, sizeof(xml), "<?xml version=\"1.0\"?><threads>");
-
-	for (unsigned i = 0; i < s->target->cpus; i++)
-		len += (size_t)snprintf(xml + len, sizeof(xml) - len,
-					"<thread id=\"%x\" core=\"%u\" name=\"vcpu %u\"/>", i + 1,
-					i, i);
-	snprintf(xml + len, sizeof(xml) - len, "</threads>");
-	transfer(s, text, xml);
 }
 
 void gdb_server_say(struct gdb_server *s, const char *text)
@@ -489,41 +388,10 @@ void gdb_server_say(struct gdb_server *s, const char *text)
 	begin_reply(s);
 }
 
-static void monitor(struct gdb_server *s, struct gdb_text *text)
-{
-	char words[256] = "";
-	size_t len = (size_t)(text->end - text->at) / 2;
-
-	if (len >= sizeof(words) || !gdb_text_bytes(text, (uint8_t *)words, len) ||
-	    !gdb_text_end(text)) {
-		answer(s, -EINVAL);
-		return;
-	}
-	words[len] = '\0';
-	s->target->monitor(s->target->opaque, words);
-	ok(s);
-}
-
 /* --- the table --- */
 
-struct command {
-	const char *prefix;
-	void (*run)(struct gdb_server *s, struct gdb_text *text);
-	bool silent; /* no answer now: the stop will be it, or there is none */
-};
-
 /* The first that fits. What is not here gets an empty answer, as the protocol asks. */
-static const struct command commands[] = {
-	{ "qSupported", supported, false },
-	{ "QStartNoAckMode", no_ack, false },
-	{ "qXfer:features:read:target.xml:", read_features, false },
-	{ "qXfer:threads:read::", read_threads, false },
-	{ "qfThreadInfo", list_threads, false },
-	{ "qsThreadInfo", list_threads_end, false },
-	{ "qThreadExtraInfo,", thread_words, false },
-	{ "qAttached", attached, false },
-	{ "qRcmd,", monitor, false },
-	{ "qC", current_thread, false },
+static const struct gdb_command commands[] = {
 	{ "vCont?", say_vcont, false },
 	{ "vCont;", resume_by_vcont, true },
 	{ "vKill;", kill_with_answer, true },
@@ -543,23 +411,25 @@ static const struct command commands[] = {
 	{ "s", step, true },
 	{ "D", detach, true },
 	{ "k", kill_target, true },
+	{ NULL, NULL, false },
 };
 
 static void run_command(struct gdb_server *s)
 {
 	struct gdb_text text = { s->in.body, s->in.body + s->in.len };
 
+	const struct gdb_command *command = commands;
+
+	if (text.at < text.end && (*text.at == 'q' || *text.at == 'Q'))
+		command = gdb_queries;
 	begin_reply(s);
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (!gdb_text_prefix(&text, commands[i].prefix))
-			continue;
-		commands[i].run(s, &text);
-		/* A resume that could not be understood has its answer ready. */
-		if (!commands[i].silent || (!s->running && !s->over && s->out.len))
-			send_out(s);
-		return;
-	}
-	send_out(s);
+	while (command->prefix && !gdb_text_prefix(&text, command->prefix))
+		command++;
+	if (command->prefix)
+		command->run(s, &text);
+	/* A resume that could not be understood has its answer ready. */
+	if (!command->silent || (!s->running && !s->over && s->out.len))
+		send_out(s);
 }
 
 static void send_ack(struct gdb_server *s, char c)
