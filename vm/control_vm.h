@@ -21,9 +21,7 @@ struct control_command_info {
 bool control_command_info(size_t index, struct control_command_info *info);
 
 /*
- * Makes the socket that --control names, before the door is locked. 0, or an exit status, said. It is
- * removed when hvrun ends, however that comes: by a child that waits for it.
- */
+ * Makes the socket that --control names, before the door is locked. 0, or an exit status, said. */
 int vm_control_open(struct vm *vm);
 
 /* vm/control_commands.c: control_ops.run. */
@@ -36,7 +34,7 @@ int vm_control_start(struct vm *vm);
 /* Its loop goes: clients wait for the next machine. */
 void vm_control_stop(struct vm *vm);
 
-/* The run is over with @status: clients are told and dropped, the socket is removed. */
+/* The run is over with @status: clients are told and dropped. */
 void vm_control_close(struct vm *vm, int status);
 
 /* Tells of @event ("panic", "paused", ...), with words about it or NULL, to those who listen. */

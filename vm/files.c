@@ -27,7 +27,7 @@ void vm_name_nothing(struct vm *vm)
 	vm->tree_fd = -1;
 	vm->report.fd = -1;
 	vm->control.listen_fd = -1;
-	vm->control_ended_fd = -1;
+	remover_init(&vm->remover);
 	vm->symbols.fd = -1;
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm->disks[i].fd = vm->disk_trees[i].fd = vm->overlays[i].fd = -1;
@@ -222,11 +222,21 @@ static int open_ports(struct vm *vm)
 		struct vm_port *port = &vm->ports[i];
 
 		if (config->socket)
-			status = vm_unix_listen("port", config->socket, &port->listen_fd);
+			status = vm_unix_listen("port", config->socket, &vm->remover,
+						&port->listen_fd);
 		else if (config->file)
 			status = open_output(vm, "port", config->file, &port->file_fd);
 	}
 	return status;
+}
+
+static int start_remover(struct vm *vm)
+{
+	int r = remover_start(&vm->remover);
+
+	if (r < 0)
+		diag_error("cannot start what removes the sockets in the end: %s", strerror(-r));
+	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
 int vm_open_files(struct vm *vm)
@@ -253,6 +263,8 @@ int vm_open_files(struct vm *vm)
 	status = vm_gdb_open(vm);
 	if (!status)
 		status = vm_control_open(vm);
+	if (!status)
+		status = start_remover(vm);
 	if (status)
 		return status;
 

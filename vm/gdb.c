@@ -53,10 +53,10 @@ static int listen_tcp(const char *address, uint16_t port, int *out)
 	return 0;
 }
 
-static int open_socket(const struct vm_config *config, int *fd)
+static int open_socket(const struct vm_config *config, struct remover *remover, int *fd)
 {
 	if (config->gdb_path)
-		return vm_unix_listen("--gdb", config->gdb_path, fd);
+		return vm_unix_listen("--gdb", config->gdb_path, remover, fd);
 
 	int r = listen_tcp(config->gdb_address, config->gdb_port, fd);
 
@@ -84,7 +84,7 @@ int vm_gdb_open(struct vm *vm)
 	/* Its KVM takes watchpoints, and they never fire: it emulates the guest's kernel. */
 	gdb->unwatched = access("/sys/module/kvm_pvm", F_OK) == 0;
 	vm->gdb = gdb;
-	return open_socket(vm->config, &gdb->listen_fd);
+	return open_socket(vm->config, &vm->remover, &gdb->listen_fd);
 }
 
 /* --- one gdb --- */

@@ -27,6 +27,7 @@
 #include "vm/exec.h"
 #include "vm/net.h"
 #include "vm/port.h"
+#include "vm/remover.h"
 #include "vm/report.h"
 #include "vm/sandbox.h"
 #include "vm/watch.h"
@@ -102,11 +103,12 @@ struct vm {
 	unsigned backend_count;
 	int share_fd; /* the file of guest memory that they are handed, -1: none */
 	int log_fd;
-	int core_fd;   /* of --core, -1: none */
-	int tree_fd;   /* for a copy of the device tree, -1: none */
-	int signal_fd; /* signals that end the run */
-	int window_fd; /* the terminal's size has changed */
-	int end_fd;    /* readable from vm_end to the next boot; never read */
+	int core_fd;		/* of --core, -1: none */
+	int tree_fd;		/* for a copy of the device tree, -1: none */
+	int signal_fd;		/* signals that end the run */
+	int window_fd;		/* the terminal's size has changed */
+	int end_fd;		/* readable from vm_end to the next boot; never read */
+	struct remover remover; /* of sockets' names */
 	struct vm_file symbols;
 	struct vm_report report;
 
@@ -114,8 +116,7 @@ struct vm {
 	bool control_paused;	/* by a client */
 	bool restart;		/* a client asked for a reset */
 	pid_t control_pid;	/* ours, as seen outside */
-	int control_ended_fd, control_gone_fd; /* of the child that removes the socket */
-	int control_core_fd;		       /* a core that a client asked for, -1: none */
+	int control_core_fd;	/* a core that a client asked for, -1: none */
 	uint64_t control_core_client;
 
 	struct sandbox sandbox;

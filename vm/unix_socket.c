@@ -54,7 +54,7 @@ static int listen_at(const struct sockaddr_un *address, int *out)
 	return 0;
 }
 
-int vm_unix_listen(const char *what, const char *path, int *fd)
+int vm_unix_listen(const char *what, const char *path, struct remover *remover, int *fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t len = strlen(path);
@@ -69,6 +69,8 @@ int vm_unix_listen(const char *what, const char *path, int *fd)
 	r = remove_stale(&address);
 	if (!r)
 		r = listen_at(&address, fd);
+	if (!r && remover)
+		(void)remover_note(remover, path);
 	if (r == -EEXIST)
 		diag_error("%s: %s exists and is no socket; it is left alone", what, path);
 	else if (r == -EADDRINUSE)

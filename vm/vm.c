@@ -362,6 +362,7 @@ int vm_run(const struct vm_config *config)
 	vm_report_collect(&vm);
 	vm_report_write(&vm, status);
 	vm_control_close(&vm, status);
+	remover_end(&vm.remover);
 	tear_down(&vm);
 	vcpu_gate_destroy(&vm.gate);
 	watch_release(&vm.watch);

@@ -106,6 +106,7 @@ told native-gdb-interrupt 'received signal SIGINT|stopped' '^#0 '
 told native-gdb-monitor 'virtio-rng at 0x' 'vcpu 0' 'described by ACPI' 'no such command' 'info regs +all'
 expect native-gdb-kill 0
 says native-gdb-kill-said "ended by the debugger"
+if [ ! -e "$SOCKET" ]; then ok native-gdb-socket-removed; else not_ok native-gdb-socket-removed 'it is still there'; fi
 
 # A debugger that is not waited for; one that vanishes leaves the guest running; a second is refused.
 nowait=,nowait begin spin -a busy

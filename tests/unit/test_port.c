@@ -122,7 +122,7 @@ static void clients_one_after_another(void **state)
 
 	(void)state;
 	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, &b.port.listen_fd), 0);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
 	assert_int_equal(stat(b.path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	start(&b);
@@ -162,7 +162,7 @@ static void slow_client(void **state)
 
 	(void)state;
 	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, &b.port.listen_fd), 0);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
 	start(&b);
 
 	int fd = client(&b);
@@ -199,7 +199,7 @@ static void slow_guest(void **state)
 
 	(void)state;
 	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, &b.port.listen_fd), 0);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
 	start(&b);
 	for (unsigned i = 0; i < LEN; i++)
 		text[i] = (uint8_t)(i * 5 + i / 256);
@@ -231,7 +231,7 @@ static void client_leaves_while_stalled(void **state)
 
 	(void)state;
 	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, &b.port.listen_fd), 0);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
 	start(&b);
 
 	int fd = client(&b);
@@ -322,19 +322,20 @@ static void listening(void **state)
 	open_bench(&b);
 	memset(longer, 'x', sizeof(longer));
 	longer[sizeof(longer) - 1] = '\0';
-	assert_int_equal(vm_unix_listen("port", longer, &fd), VM_STATUS_USAGE);
-	assert_int_equal(vm_unix_listen("port", "/nonexistent/s", &fd), VM_STATUS_SYSTEM);
-	assert_int_equal(vm_unix_listen("port", b.path, &fd), 0);
-	assert_int_equal(vm_unix_listen("port", b.path, &other), VM_STATUS_SYSTEM);
+	assert_int_equal(vm_unix_listen("port", longer, NULL, &fd), VM_STATUS_USAGE);
+	assert_int_equal(vm_unix_listen("port", "/nonexistent/s", NULL, &fd), VM_STATUS_SYSTEM);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &fd), 0);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &other), VM_STATUS_SYSTEM);
 	assert_int_equal(other, -1);
 	close(fd);
-	assert_int_equal(vm_unix_listen("port", b.path, &fd), 0); /* nobody listens: replaced */
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &fd),
+			 0); /* nobody listens: replaced */
 	close(fd);
 	assert_int_equal(unlink(b.path), 0);
 	file = open(b.path, O_WRONLY | O_CREAT, 0600);
 	assert_true(file >= 0);
 	close(file);
-	assert_int_equal(vm_unix_listen("port", b.path, &fd), VM_STATUS_SYSTEM);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &fd), VM_STATUS_SYSTEM);
 	assert_int_equal(access(b.path, F_OK), 0);
 	close_bench(&b);
 }

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm/remover, vm/unix_socket: names of sockets go when the run ends, by whatever way, and nobody else's do.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vm/remover.h"
+#include "vm/unix_socket.h"
+
+struct fixture {
+	struct remover remover;
+	char dir[64];
+	char a[80];
+	char b[80];
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = (struct fixture *)calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	(void)snprintf(f->dir, sizeof(f->dir), "%s", "/tmp/hvrun-remover.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	(void)snprintf(f->a, sizeof(f->a), "%s/a", f->dir);
+	(void)snprintf(f->b, sizeof(f->b), "%s/b", f->dir);
+	remover_init(&f->remover);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+
+	(void)unlink(f->a);
+	(void)unlink(f->b);
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+static bool there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+static void listen_on(struct fixture *f, const char *path)
+{
+	int fd = -1;
+
+	assert_int_equal(vm_unix_listen("test", path, &f->remover, &fd), 0);
+	assert_true(there(path));
+	close(fd);
+}
+
+static void names_go_at_the_end(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+
+	listen_on(f, f->a);
+	listen_on(f, f->b);
+	assert_int_equal(remover_start(&f->remover), 0);
+	assert_true(there(f->a) && there(f->b));
+	remover_end(&f->remover);
+	assert_false(there(f->a) || there(f->b));
+}
+
+/* What fails before the child is started. */
+static void names_go_without_the_child(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+
+	listen_on(f, f->a);
+	remover_end(&f->remover);
+	assert_false(there(f->a));
+	/* Nothing to remove, nothing to wait for. */
+	assert_int_equal(remover_start(&f->remover), 0);
+	remover_end(&f->remover);
+}
+
+static void names_go_when_we_are_killed(void **state)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	struct fixture *f = (struct fixture *)*state;
+	pid_t pid;
+
+	listen_on(f, f->a);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (remover_start(&f->remover) == 0)
+			(void)raise(SIGKILL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	for (int i = 0; i < 1000 && there(f->a); i++)
+		(void)nanosleep(&pause, NULL);
+	assert_false(there(f->a));
+}
+
+/* A next run has its own socket there by now. */
+static void a_name_that_was_taken_over_stays(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+	int fd;
+
+	listen_on(f, f->a);
+	/* Made before the old one goes, so that it is another file for sure. */
+	fd = open(f->b, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(rename(f->b, f->a), 0);
+	assert_int_equal(remover_start(&f->remover), 0);
+	remover_end(&f->remover);
+	assert_true(there(f->a));
+}
+
+static void names_are_bounded(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+	unsigned noted = 0;
+
+	listen_on(f, f->a);
+	while (noted < 1000 && remover_note(&f->remover, f->a) == 0)
+		noted++;
+	assert_int_equal(noted, REMOVER_NAMES_MAX - 1);
+	assert_true(remover_note(&f->remover, f->b) < 0);
+	remover_end(&f->remover);
+	assert_false(there(f->a));
+}
+
+#define ON_FIXTURE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_FIXTURE(names_go_at_the_end),
+		ON_FIXTURE(names_go_without_the_child),
+		ON_FIXTURE(names_go_when_we_are_killed),
+		ON_FIXTURE(a_name_that_was_taken_over_stays),
+		ON_FIXTURE(names_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
