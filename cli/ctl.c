@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -84,6 +87,36 @@ static int print_help(void)
 	return write_full(STDOUT_FILENO, buf, text.used) < 0 ? VM_STATUS_SYSTEM : VM_STATUS_OK;
 }
 
+/* A folder on the way may be for root alone, whose capabilities went with its effective identity. */
+static void raise_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		data[i].effective = data[i].permitted;
+	(void)syscall(SYS_capset, &head, data);
+}
+
+/*
+ * Root comes as the socket's owner: a machine in a user namespace of its own cannot tell root from anybody
+ * else. 0 or -errno.
+ */
+static int connect_as_owner(int fd, const struct sockaddr_un *address)
+{
+	struct stat st;
+	bool other = geteuid() == 0 && stat(address->sun_path, &st) == 0 && st.st_uid != 0 &&
+		     seteuid(st.st_uid) == 0;
+	int r;
+
+	if (other)
+		raise_capabilities();
+	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	return other && seteuid(0) < 0 ? -errno : r;
+}
+
 static int connect_to(const char *path, int *out)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -96,8 +129,7 @@ static int connect_to(const char *path, int *out)
 	}
 	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	r = fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno
-											  : 0;
+	r = fd < 0 ? -errno : connect_as_owner(fd, &address);
 	if (r == 0) {
 		*out = fd;
 		return 0;

@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -114,12 +115,73 @@ static int close_strays(struct sandbox_state *state)
 	return r;
 }
 
+/*
+ * Our own user keeps its number: by it the control socket tells its owner from others, who all look
+ * alike from in here. No group is mapped, so this gives no power over any file. Where it cannot be
+ * written, the control socket lets nobody in.
+ */
+static void map_user(const char *map, uid_t uid)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "%u %u 1", (unsigned)uid, (unsigned)uid);
+	int fd = open(map, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, line, (size_t)len);
+	close(fd);
+}
+
+/*
+ * Root that became another user cannot map it: what describes this process in /proc is still root's. So a child
+ * stays behind as root until the namespace is there, maps, and ends.
+ */
+static void leave_mapper(struct sandbox_state *state)
+{
+	pid_t us = getpid();
+	char map[64];
+	char go = 0;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	state->mapper = fork();
+	if (state->mapper == 0) {
+		(void)close(ends[1]);
+		while (read(ends[0], &go, 1) < 0 && errno == EINTR)
+			;
+		(void)snprintf(map, sizeof(map), "/proc/%d/uid_map", (int)us);
+		if (go)
+			map_user(map, state->user.uid);
+		_exit(0); /* check-layers: allowed, a child that is no longer hvrun */
+	}
+	(void)close(ends[0]);
+	if (state->mapper > 0) {
+		state->mapper_fd = ends[1];
+		return;
+	}
+	(void)close(ends[1]);
+	state->mapper = 0;
+}
+
+/* On return the child is gone, and has done its work if @go. */
+static void end_mapper(struct sandbox_state *state, bool go)
+{
+	if (go)
+		(void)!write(state->mapper_fd, "m", 1);
+	(void)close(state->mapper_fd);
+	while (waitpid(state->mapper, NULL, 0) < 0 && errno == EINTR)
+		;
+	state->mapper = 0;
+}
+
 static int become_user(struct sandbox_state *state)
 {
 	const struct sandbox_user *user = &state->user;
 
 	if (!user->set)
 		return 0;
+	leave_mapper(state);
 	if (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
 	    setresuid(user->uid, user->uid, user->uid) < 0)
 		return -errno;
@@ -154,33 +216,18 @@ static int limit_resources(struct sandbox_state *state)
 
 enum { OTHER_NAMESPACES = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET };
 
-/*
- * Our own user keeps its number: by it the control socket tells its owner from others, who all look
- * alike from in here. No group is mapped, so this gives no power over any file. Where it cannot be
- * written, the control socket lets nobody in.
- */
-static void map_own_user(uid_t uid)
-{
-	char line[64];
-	int len = snprintf(line, sizeof(line), "%u %u 1", (unsigned)uid, (unsigned)uid);
-	int fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	(void)!write(fd, line, (size_t)len);
-	close(fd);
-}
-
 /* With the user namespace, which is for everybody, the others can be had at once. */
 static int leave_user_namespace(struct sandbox_state *state)
 {
 	uid_t uid = geteuid();
+	int r = unshare(CLONE_NEWUSER | OTHER_NAMESPACES) < 0 ? -errno : 0;
 
-	if (unshare(CLONE_NEWUSER | OTHER_NAMESPACES) < 0)
-		return -errno;
-	state->own_mounts = true;
-	map_own_user(uid);
-	return 0;
+	state->own_mounts = !r;
+	if (state->mapper)
+		end_mapper(state, !r);
+	else if (!r)
+		map_user("/proc/self/uid_map", uid);
+	return r;
 }
 
 /* A container may forbid user namespaces to its root and let it have the others. */

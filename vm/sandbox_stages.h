@@ -21,6 +21,8 @@ struct sandbox_user {
 struct sandbox_state {
 	struct sandbox_user user;
 	bool own_mounts; /* the mount namespace is ours alone */
+	pid_t mapper;	 /* with --user: root's child that maps that user, 0: none */
+	int mapper_fd;	 /* by which it is told to */
 };
 
 struct sandbox_stage {

@@ -131,3 +131,36 @@ ctl control-after-hostile 0 '"state": "running"' status
 ctl control-after-hostile-stop 0 '' stop
 over
 expect control-after-hostile-end 0
+
+# Root comes in where a user runs the machine, who in its user namespace is told from nobody but himself.
+if [ "$(id -u)" = 0 ]; then
+	as_user=(setpriv --reuid 65533 --regid 65533 --clear-groups)
+	open=$(mktemp -d /tmp/hvrun-control.XXXXXX) # TMP lies in a folder of root's
+	trap 'rm -rf "$TMP" "$open"' EXIT
+	machine spin --user 65533:65533
+	ctl control-root-of-user 0 '"state": "running"' status
+	if [ "$(stat -c %u:%a "$S")" = 65533:600 ]; then ok control-user-owns; else not_ok control-user-owns "$(stat -c %u:%a "$S")"; fi
+	ctl control-root-stops-it 0 '' stop
+	over
+	expect control-root-stopped-it 0
+	S=$open/socket
+	cp "$HVRUN" "$open/hvrun"
+	chmod 755 "$open" "$open/hvrun"
+	machine spin --user 65533:65533
+	chmod 666 "$S"
+	status=0
+	"${as_user[@]}" "$open/hvrun" ctl "$S" status >"$J" 2>&1 || status=$?
+	if [ "$status" = 0 ]; then ok control-user-himself; else not_ok control-user-himself "status $status: $(head -c 200 "$J")"; fi
+	status=0
+	setpriv --reuid 65532 --regid 65532 --clear-groups "$open/hvrun" ctl "$S" status >"$J" 2>&1 || status=$?
+	if [ "$status" = 71 ] && grep -q 'only the user who runs' "$J"; then
+		ok control-others-refused
+	else
+		not_ok control-others-refused "status $status: $(head -c 200 "$J")"
+	fi
+	ctl control-open-stop 0 '' stop
+	over
+	expect control-open-stopped 0
+else
+	skip control-root-of-user 'only root can be two users'
+fi
