@@ -834,6 +834,79 @@ static void test_threat_28_fifo_index(void **state)
 	assert_int_equal(p->out[0], 'k');
 }
 
+/* --- breaks --- */
+
+/* As Linux's driver takes a magic SysRq: a break, then the key, each byte after a look at LSR. */
+static void a_break_comes_before_its_key(void **state)
+{
+	struct port *p = (struct port *)*state;
+
+	listen_in(p, 0);
+	out(p, IER, 0x05);
+	assert_true(serial_break(p->serial));
+	assert_int_equal(serial_input(p->serial, "h", 1), 1);
+	assert_true(p->level);
+	assert_int_equal(in(p, IIR), 0xc6);
+	assert_int_equal(in(p, LSR), 0x71);
+	/* Told once; what is left is a byte, a zero. */
+	assert_int_equal(in(p, LSR), 0x61);
+	assert_int_equal(in(p, IIR), 0xc4);
+	assert_int_equal(in(p, RBR), 0);
+	assert_int_equal(in(p, LSR), 0x61);
+	assert_int_equal(in(p, RBR), 'h');
+	assert_int_equal(in(p, LSR), 0x60);
+	assert_false(p->level);
+}
+
+/* The break bit belongs to the byte that is read next: it waits for those before it. */
+static void a_break_keeps_its_place(void **state)
+{
+	struct port *p = (struct port *)*state;
+
+	listen_in(p, 0);
+	assert_int_equal(serial_input(p->serial, "ab", 2), 2);
+	assert_true(serial_break(p->serial));
+	assert_true(serial_break(p->serial));
+	assert_int_equal(serial_input(p->serial, "c", 1), 1);
+	for (const char *c = "ab"; *c; c++) {
+		assert_int_equal(in(p, LSR), 0x61);
+		assert_int_equal(in(p, RBR), *c);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(in(p, LSR), 0x71);
+		assert_int_equal(in(p, RBR), 0);
+	}
+	assert_int_equal(in(p, LSR), 0x61);
+	assert_int_equal(in(p, RBR), 'c');
+	assert_int_equal(serial_counters(p->serial).in, 3);
+}
+
+/* One that nobody has read is no later byte's, and what finds no room is refused. */
+static void breaks_are_dropped_and_refused(void **state)
+{
+	struct port *p = (struct port *)*state;
+	static const uint8_t bytes[5000];
+
+	listen_in(p, 0);
+	assert_true(serial_break(p->serial));
+	assert_int_equal(in(p, LSR), 0x71);
+	out(p, FCR, 0x03); /* clears the receiver */
+	assert_int_equal(in(p, LSR), 0x60);
+	assert_true(serial_break(p->serial));
+	assert_int_equal(in(p, LSR), 0x71);
+	assert_int_equal(in(p, RBR), 0);
+
+	assert_int_equal(serial_input(p->serial, bytes, sizeof(bytes)), 4096);
+	assert_int_equal(serial_input(p->serial, bytes, sizeof(bytes)), 16);
+	assert_false(serial_break(p->serial));
+	for (unsigned int i = 0; i < 16 + 4096; i++) {
+		assert_int_equal(in(p, LSR) & 0x10, 0);
+		(void)in(p, RBR);
+	}
+	assert_true(serial_break(p->serial));
+	assert_int_equal(in(p, LSR), 0x71);
+}
+
 #define ON_PORT(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -864,6 +937,9 @@ int main(void)
 		ON_PORT(reader_and_feeder),
 		ON_PORT(wide_accesses_are_byte_cycles),
 		ON_PORT(registers_spread_apart),
+		ON_PORT(a_break_comes_before_its_key),
+		ON_PORT(a_break_keeps_its_place),
+		ON_PORT(breaks_are_dropped_and_refused),
 		ON_PORT(test_threat_25_bounded_buffers),
 		ON_PORT(test_threat_28_fifo_index),
 	};
