@@ -224,7 +224,12 @@ END {
 			kind[reason(code)] += m[k]; by[reason(code), v] += m[k]; total[v] += m[k]
 		}
 	}
-	if (arch != "x86") exit
+	if (arch != "x86") {
+		printf "| exits of the whole quiet run |"
+		for (i = 1; i <= n; i++) printf(total[name[i]] ? " %d |" : " - |", total[name[i]])
+		printf "\n"
+		exit
+	}
 	printf "\nExits of the whole quiet run by kind:\n\n| kind |"
 	for (i = 1; i <= n; i++) printf " %s |", name[i]; printf "\n|---|"
 	for (i = 1; i <= n; i++) printf "---:|"; printf "\n"
