@@ -15,7 +15,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 HOST_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(shell uname -m))))
 ARCH    ?= $(HOST_ARCH)
-# release, static, debug (asserts on), asan (with UBSan), tsan, cov, clang, fuzz
+# release, static, debug (asserts on), asan (with UBSan), tsan, cov, clang, fuzz, afl
 VARIANT ?= release
 V       ?= 0
 PREFIX  ?= /usr/local
@@ -36,11 +36,18 @@ OBJS := $(SRCS:%.c=$(OUT)/obj/%.o) $(foreach d,$(DIRS),$(patsubst %.S,$(OUT)/obj
 # One archive a directory, so that a test links only what it uses.
 LIBS_OWN := $(sort $(foreach s,$(SRCS),$(OUT)/lib/$(subst /,-,$(patsubst %/,%,$(dir $(s)))).a))
 
+# arch/dt is no part of an x86 hvrun, but its tests and fuzzers run there too if libfdt is installed: the
+# sanitizers and libFuzzer know this machine only.
+DT_AS_WELL := $(if $(DT_DIR),,$(if $(wildcard /usr/include/libfdt.h),arch/dt))
+DT_SRCS := $(if $(DT_AS_WELL),$(wildcard $(DT_AS_WELL)/*.c))
+DT_LIB := $(if $(DT_AS_WELL),$(OUT)/lib/arch-dt.a)
+
 # Tests and fuzzers of one architecture's code lie in a folder of its name.
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c tests/unit/$(ARCH)/test_*.c \
-	$(if $(DT_DIR),tests/unit/dt/test_*.c)))
+	$(if $(DT_DIR)$(DT_AS_WELL),tests/unit/dt/test_*.c)))
 UNIT_BINS := $(patsubst %.c,$(OUT)/unit/%,$(notdir $(UNIT_SRCS)))
-FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/$(ARCH)/fuzz_*.c))
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/$(ARCH)/fuzz_*.c \
+	$(if $(DT_DIR)$(DT_AS_WELL),tests/fuzz/dt/fuzz_*.c)))
 FUZZ_NAMES := $(patsubst fuzz_%.c,%,$(notdir $(FUZZ_SRCS)))
 REPLAY_BINS := $(FUZZ_NAMES:%=$(OUT)/replay/fuzz_%)
 
@@ -125,6 +132,12 @@ $(OUT)/lib/$(subst /,-,$(1)).a: $(filter $(OUT)/obj/$(1)/%,$(foreach o,$(OBJS),$
 endef
 $(foreach d,$(sort $(patsubst %/,%,$(dir $(SRCS)))),$(eval $(call own_library,$(d))))
 
+ifneq ($(DT_LIB),)
+$(DT_LIB): $(DT_SRCS:%.c=$(OUT)/obj/%.o)
+	@mkdir -p $(@D)
+	$(call QUIET,AR,$(VARIANT) $(DT_AS_WELL))$(AR) rcs $@$(NEW) $^ && mv -f $@$(NEW) $@
+endif
+
 ifeq ($(wildcard arch/$(ARCH)/*.c),)
 $(OUT)/hvrun:
 	@echo "make: hvrun does not run on ARCH=$(ARCH) yet: there is no arch/$(ARCH)/" >&2; exit 1
@@ -139,15 +152,15 @@ $(OUT)/lib/tests.a: $(TEST_LIB_OBJS)
 	@mkdir -p $(@D)
 	$(call QUIET,AR,$(VARIANT) tests/lib)$(AR) rcs $@$(NEW) $^ && mv -f $@$(NEW) $@
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/dt/%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/dt/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
@@ -158,31 +171,39 @@ REPLAY_MAIN := $(OUT)/obj/tests/lib/fuzz_replay.o
 LINK_REPLAY = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $< $(REPLAY_MAIN) \
 	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN)
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
 	@mkdir -p $(@D)
 	$(LINK_REPLAY)
 
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN)
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
 	@mkdir -p $(@D)
 	$(LINK_REPLAY)
 
-# Fuzzes; only with VARIANT=fuzz.
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+	@mkdir -p $(@D)
+	$(LINK_REPLAY)
+
+# Fuzzes; only with VARIANT=fuzz (libFuzzer) or afl (AFL++).
 LINK_FUZZ = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@$(NEW) $< \
 	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
 	@mkdir -p $(@D)
 	$(LINK_FUZZ)
 
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN)
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
 	@mkdir -p $(@D)
 	$(LINK_FUZZ)
 
-LINK_OWN = -Wl,--start-group $(LIBS_OWN) -Wl,--end-group
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+	@mkdir -p $(@D)
+	$(LINK_FUZZ)
+
+LINK_OWN = -Wl,--start-group $(LIBS_OWN) $(DT_LIB) -Wl,--end-group $(if $(DT_LIB),-lfdt)
 
 -include $(OBJS:.o=.d) $(OUT)/obj/main.d
 -include $(UNIT_SRCS:%.c=$(OUT)/obj/%.d) $(FUZZ_SRCS:%.c=$(OUT)/obj/%.d)
--include $(TEST_LIB_OBJS:.o=.d)
+-include $(TEST_LIB_OBJS:.o=.d) $(DT_SRCS:%.c=$(OUT)/obj/%.d)
 
 # -- What to do with it ------------------------------------------------------------------------
 
@@ -218,7 +239,7 @@ fuzz-list:
 
 TIME ?= 60
 fuzz:
-	@tools/fuzz '$(TARGET)' '$(TIME)'
+	@ENGINE='$(ENGINE)' tools/fuzz '$(TARGET)' '$(TIME)'
 
 .PHONY: fuzz-bin
 fuzz-bin: $(OUT)/fuzz/$(TARGET)
@@ -253,7 +274,7 @@ help:
 	@echo 'make boot                     a stock Debian guest to its prompt'
 	@echo 'make test [SUITES="unit .."]  all tests, or some suites; test-long: the long forms'
 	@echo 'make check                    layering, warnings, clang-tidy, cppcheck, format'
-	@echo 'make fuzz TARGET=T TIME=S     fuzz one target; fuzz-list names them'
+	@echo 'make fuzz TARGET=T TIME=S     fuzz one target (ENGINE=afl: by AFL++); fuzz-list names them'
 	@echo 'make coverage, bench          reports under out/'
 	@echo 'make guests, format, need     bare-metal guests; clang-format; build packages'
 	@echo 'make install PREFIX= DESTDIR=, make clean'

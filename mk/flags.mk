@@ -25,6 +25,8 @@ ifeq ($(VARIANT),clang)
 CC := $(if $(filter default undefined,$(origin CC)),$(if $(CLANG_22),clang-22,clang-14),$(CC))
 else ifeq ($(VARIANT),fuzz)
 CC := $(if $(filter default undefined,$(origin CC)),clang-14,$(CC))
+else ifeq ($(VARIANT),afl)
+CC := $(if $(filter default undefined,$(origin CC)),afl-clang-fast,$(CC))
 else
 CC := $(if $(filter default undefined,$(origin CC)),$(CROSS)gcc,$(CC))
 endif
@@ -94,6 +96,10 @@ else ifeq ($(VARIANT),fuzz)
 CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	-fsanitize=fuzzer-no-link,address,undefined
 LDFLAGS += -pie
+else ifeq ($(VARIANT),afl)
+# The same targets and sanitizers; afl-clang-fast puts in its own counters, and its own main.
+CFLAGS  += -O1 $(DEBUG) -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
+LDFLAGS += -pie
 else
-$(error VARIANT=$(VARIANT): release, static, debug, asan, tsan, cov, clang or fuzz)
+$(error VARIANT=$(VARIANT): release, static, debug, asan, tsan, cov, clang, fuzz or afl)
 endif

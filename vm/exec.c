@@ -2,6 +2,7 @@
 /* Listens to init in the guest of hvrun exec: a guest's words, so each is judged. */
 #include "vm/exec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ bool exec_take_line(struct exec_watch *watch, const char *line)
 	if (strncmp(line, "error ", 6) == 0) {
 		char text[EXEC_LINE];
 
-		memcpy(text, line + 6, strlen(line + 6) + 1);
+		(void)snprintf(text, sizeof(text), "%s", line + 6);
 		make_harmless(text);
 		diag_error("exec: the guest cannot run the command: %s", text);
 		watch->failed = true;
