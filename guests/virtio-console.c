@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The virtio console: a line out on port 0; with the word "input", one line in and echoed. */
+/*
+ * The virtio console: a line out on port 0; with the word "input", one line in and echoed; with "flood", 256 KiB in
+ * one buffer, which may take as long as they like, and with "leave" nobody waits for them.
+ */
 #include "lib/platform.h"
 #include "lib/print.h"
 #include "lib/string.h"
@@ -45,6 +48,26 @@ static uptr read_line(void)
 	return have;
 }
 
+/* 4,096 lines of 64 bytes, numbered. */
+static void flood(bool leave)
+{
+	static char lines[4096][64];
+	struct vbuf buf = { (uptr)lines, sizeof(lines), false };
+	struct vused_elem elem;
+
+	for (u32 i = 0; i < 4096; i++) {
+		for (u32 at = 0; at < 63; at++)
+			lines[i][at] = '.';
+		for (u32 n = i, at = 0; at < 4; at++, n /= 10)
+			lines[i][3 - at] = (char)('0' + n % 10);
+		lines[i][63] = '\n';
+	}
+	virtio_put(&transmit, 0, &buf, 1, false);
+	virtio_kick(&dev, &transmit);
+	while (!leave && !virtio_take(&transmit, &elem))
+		;
+}
+
 u32 guest_main(void)
 {
 	static const char direct_line[] = "virtio-console: a line\n";
@@ -59,6 +82,8 @@ u32 guest_main(void)
 	send(direct_line, sizeof(direct_line) - 1, false);
 	if (dev.features & VF_INDIRECT)
 		send(indirect_line, sizeof(indirect_line) - 1, true);
+	if (cmdline_has("flood") || cmdline_has("leave"))
+		flood(cmdline_has("leave"));
 	if (cmdline_has("input"))
 		send(line, read_line(), false);
 	return 0;

@@ -66,6 +66,32 @@ static void write_out(struct console *console, const uint8_t *data, size_t len)
 	}
 }
 
+static void on_writable(void *opaque, uint32_t events)
+{
+	struct console *console = opaque;
+
+	(void)events;
+	(void)loop_del(console->loop, console->out_fd);
+	console->out_watched = false;
+	console->writable(console->writable_opaque);
+}
+
+size_t vm_console_fits(struct console *console, size_t len)
+{
+	struct pollfd fd = { .fd = console->out_fd, .events = POLLOUT };
+
+	if (console->out_fd < 0 || console->patient)
+		return len;
+	if (console->out_watched)
+		return 0;
+	if (poll(&fd, 1, 0) != 0)
+		return size_min(len, WRITE_CHUNK);
+	if (loop_add(console->loop, console->out_fd, EPOLLOUT, on_writable, console) < 0)
+		return len; /* then somebody has to wait */
+	console->out_watched = true;
+	return 0;
+}
+
 void vm_console_output(void *opaque, const void *data, size_t len)
 {
 	struct console *console = opaque;
@@ -140,6 +166,13 @@ static void watch(struct console *console, bool on)
 	console->watched = on && !console->always_ready;
 }
 
+static void stop_input(struct console *console)
+{
+	if (console->in_fd >= 0)
+		watch(console, false);
+	console->in_fd = -1;
+}
+
 /* Reads once into the empty pending buffer; false at the end of input or if there is none now. */
 static bool read_some(struct console *console)
 {
@@ -151,7 +184,7 @@ static bool read_some(struct console *console)
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n <= 0) {
-		vm_console_stop(console);
+		stop_input(console);
 		return false;
 	}
 
@@ -203,7 +236,8 @@ void vm_console_start(struct console *console)
 
 void vm_console_stop(struct console *console)
 {
-	if (console->in_fd >= 0)
-		watch(console, false);
-	console->in_fd = -1;
+	stop_input(console);
+	if (console->out_watched)
+		(void)loop_del(console->loop, console->out_fd);
+	console->out_watched = false;
 }

@@ -34,11 +34,15 @@ struct console {
 	bool escape_seen;  /* the last key was Ctrl-A */
 	bool watched;	   /* in_fd is in the loop */
 	bool always_ready; /* in_fd is a regular file, read whenever the guest takes input */
+	bool out_watched;  /* out_fd is in the loop */
+	bool patient;	   /* vm_console_fits is not to spare anybody a wait */
 
 	vm_console_sink sink;
 	void *sink_opaque;
 	void (*on_key)(void *opaque, enum vm_console_key key);
 	void *key_opaque;
+	void (*writable)(void *opaque); /* after vm_console_fits said 0; loop thread */
+	void *writable_opaque;
 
 	/* Input read and not yet taken by the guest. */
 	uint8_t pending[4096];
@@ -55,11 +59,17 @@ void vm_console_init(struct console *console, struct loop *loop);
 /* Begins to read in_fd for @console->sink. */
 void vm_console_start(struct console *console);
 
-/* Stops reading in_fd. */
+/* Stops reading in_fd, and waiting for out_fd. */
 void vm_console_stop(struct console *console);
 
 /* What the guest printed: all of it goes to out_fd and the log. Matches serial_out_fn. */
 void vm_console_output(void *opaque, const void *data, size_t len);
+
+/*
+ * How many of @len bytes vm_console_output writes without waiting for a slow reader; if 0, console->writable is
+ * called when there are some. For devices whose output comes on the loop, which must not wait. Loop thread.
+ */
+size_t vm_console_fits(struct console *console, size_t len);
 
 /* The sink has room again: hands on what is pending, then reads more. Matches loop_fn. */
 void vm_console_room(void *opaque);

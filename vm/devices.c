@@ -254,8 +254,19 @@ static size_t console_sink(void *opaque, const void *data, size_t len)
 
 static size_t console_out(void *opaque, const void *data, size_t len)
 {
-	vm_guest_output(opaque, data, len);
-	return len;
+	struct vm *vm = opaque;
+	size_t done = 0, fits;
+
+	while (done < len && (fits = vm_console_fits(&vm->console, len - done)) > 0) {
+		vm_guest_output(vm, (const uint8_t *)data + done, fits);
+		done += fits;
+	}
+	return done;
+}
+
+static void console_writable(void *opaque)
+{
+	virtio_console_output_ready(opaque, 0);
 }
 
 static void console_room(void *opaque)
@@ -318,6 +329,8 @@ static int create_console(struct vm *vm)
 		vm->virtio_console = dev;
 		vm->console.sink = console_sink;
 		vm->console.sink_opaque = dev;
+		vm->console.writable = console_writable;
+		vm->console.writable_opaque = dev;
 	}
 	return r ? r : connect_ports(vm, dev);
 }

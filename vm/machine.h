@@ -103,11 +103,11 @@ struct vm {
 	unsigned backend_count;
 	int share_fd; /* the file of guest memory that they are handed, -1: none */
 	int log_fd;
-	int core_fd;		/* of --core, -1: none */
-	int tree_fd;		/* for a copy of the device tree, -1: none */
-	int signal_fd;		/* signals that end the run */
-	int window_fd;		/* the terminal's size has changed */
-	int end_fd;		/* readable from vm_end to the next boot; never read */
+	int core_fd;   /* of --core, -1: none */
+	int tree_fd;   /* for a copy of the device tree, -1: none */
+	int signal_fd; /* signals that end the run */
+	int window_fd; /* the terminal's size has changed */
+	int end_fd; /* readable after an end that cuts output off, to the next boot; never read */
 	struct remover remover; /* of sockets' names */
 	struct vm_file symbols;
 	struct vm_report report;

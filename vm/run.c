@@ -20,17 +20,35 @@
 
 #define QUIET_NS UINT64_C(250000000) /* of the console, until a line without end counts */
 
+/* An end from outside: then nobody waits any longer for a slow reader of the console. */
+static bool cuts_output(enum vm_end why)
+{
+	switch (why) {
+	case VM_END_SIGNAL:
+	case VM_END_USER:
+	case VM_END_TIMEOUT:
+	case VM_END_STOP:
+	case VM_END_DEBUGGER:
+	case VM_END_HOST:
+	case VM_END_DEFECT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void vm_end(struct vm *vm, enum vm_end why, unsigned status)
 {
 	uint64_t one = 1;
 	unsigned none = VM_END_NONE;
 	unsigned value = (unsigned)why | status << 8;
 
+	if (cuts_output(why)) {
+		while (write(vm->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+	}
 	if (!atomic_compare_exchange_strong(&vm->end, &none, value))
 		return;
-	/* Whoever waits for a slow reader of the console waits no longer. */
-	while (write(vm->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
 	loop_stop(vm->loop);
 }
 
@@ -221,8 +239,12 @@ static void say_exits(const struct vm *vm)
  */
 static void end_console(struct vm *vm)
 {
-	if (vm->virtio_console)
+	vm->console.patient = true;
+	if (vm->virtio_console) {
+		virtio_console_output_ready(vm->virtio_console, 0);
+		(void)virtio_console_drain(vm->virtio_console, 0);
 		virtio_console_flush(vm->virtio_console);
+	}
 	if (arch_serial(vm->arch))
 		serial_flush(arch_serial(vm->arch));
 	watch_end(&vm->watch);

@@ -234,6 +234,42 @@ static void test_signal_frees_a_stuck_writer(void **state)
 	assert_int_equal(f->console.bytes_out, sizeof(much));
 }
 
+static void count_call(void *opaque)
+{
+	++*(unsigned *)opaque;
+}
+
+/* Output that must not wait: as much as the reader takes at once, then a call when there is room. */
+static void test_fits(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t much[1 << 17];
+	unsigned calls = 0;
+	size_t fits, done = 0;
+
+	f->console.writable = count_call;
+	f->console.writable_opaque = &calls;
+	while ((fits = vm_console_fits(&f->console, sizeof(much) - done)) > 0) {
+		vm_console_output(&f->console, much, fits);
+		done += fits;
+		assert_true(done < sizeof(much));
+	}
+	assert_int_equal(vm_console_fits(&f->console, 1), 0);
+	assert_int_equal(loop_turn(f->loop, 0), 0);
+	assert_int_equal(calls, 0);
+	assert_true(read(f->out[0], much, 8192) == 8192);
+	(void)loop_turn(f->loop, 0);
+	assert_int_equal(calls, 1);
+	assert_true(vm_console_fits(&f->console, 1) == 1);
+	/* Whoever wants to wait may. */
+	f->console.patient = true;
+	assert_int_equal(vm_console_fits(&f->console, 1 << 20), 1 << 20);
+	/* Nobody reads any more: everything goes nowhere at once. */
+	f->console.patient = false;
+	f->console.out_fd = -1;
+	assert_int_equal(vm_console_fits(&f->console, 1 << 20), 1 << 20);
+}
+
 static void test_reader_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +293,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_output_goes_out_and_to_the_log, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_signal_frees_a_stuck_writer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_gone, setup, teardown),
 	};
 
