@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,10 +25,10 @@
 #include "vm/control.h"
 #include "vm/control_vm.h"
 
-enum { WORDS_MAX = 3 };
+enum { WORDS_MAX = 4 };
 
 struct ctl_options {
-	char *words[WORDS_MAX]; /* socket, command, its argument */
+	char *words[WORDS_MAX]; /* socket, command, its arguments */
 	size_t count;
 	bool help;
 };
@@ -77,10 +78,10 @@ static int print_help(void)
 	struct text text = { .buf = buf, .size = sizeof(buf) };
 	struct control_command_info info;
 
-	text_add(&text, "hvrun ctl SOCKET COMMAND [WORD]\n"
+	text_add(&text, "hvrun ctl SOCKET COMMAND [WORD]...\n"
 			"  speaks to a machine that was started with --control SOCKET\n\n");
 	for (size_t i = 0; control_command_info(i, &info); i++)
-		text_add(&text, "  %-8s %-6s %s\n", info.name, info.what ? info.what : "",
+		text_add(&text, "  %-8s %-9s %s\n", info.name, info.what ? info.what : "",
 			 info.help);
 	text_add(&text, "\n");
 	parse_help(&text, &grammar, true);
@@ -194,30 +195,56 @@ static int send_line(const struct ctl *ctl, const char *line, size_t len, int fi
 	return write_full(ctl->fd, line + n, len - (size_t)n);
 }
 
-/* The value of argument @arg: a size goes as a number of bytes, all else as it is. */
-static json_t *argument(const char *arg, const char *value)
+/* How many words @info's command takes: one for each member in its list. */
+static size_t words_of(const struct control_command_info *info)
 {
-	uint64_t size;
+	size_t count = info->arg ? 1 : 0;
 
-	if (strcmp(arg, "size") == 0 && parse_size(value, &size) == 0 && size <= INT64_MAX)
-		return json_integer((json_int_t)size);
-	return json_string(value);
+	for (const char *c = info->arg; c && *c; c++)
+		count += *c == ' ';
+	return count;
 }
 
-static int send_request(const struct ctl *ctl, const char *command, const char *arg,
-			const char *value, int file)
+/* Its last word is a size. */
+static bool ends_with_size(const struct control_command_info *info)
+{
+	const char *last = info->arg ? strrchr(info->arg, ' ') : NULL;
+
+	return info->arg && strcmp(last ? last + 1 : info->arg, "size") == 0;
+}
+
+/* The words as members of "args"; a size, which judge_words found good, as bytes. */
+static json_t *make_args(const struct control_command_info *info, char *const *words)
+{
+	json_t *args = json_object();
+	const char *list = info->arg;
+	size_t count = words_of(info);
+
+	for (size_t i = 0; i < count; i++) {
+		char name[16];
+		size_t len = strcspn(list, " ");
+		uint64_t bytes;
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, list);
+		if (i + 1 == count && ends_with_size(info) && parse_size(words[i], &bytes) == 0)
+			json_object_set_new(args, name, json_integer((json_int_t)bytes));
+		else
+			json_object_set_new(args, name, json_string(words[i]));
+		list += len + 1;
+	}
+	return args;
+}
+
+static int send_request(const struct ctl *ctl, const struct control_command_info *info,
+			char *const *words, int file)
 {
 	json_t *json = json_object();
 	char *text;
 	int r = -ENOMEM;
 
-	json_object_set_new(json, "command", json_string(command));
-	if (arg && file < 0) {
-		json_t *args = json_object();
-
-		json_object_set_new(args, arg, argument(arg, value));
-		json_object_set_new(json, "args", args);
-	}
+	json_object_set_new(json, "command", json_string(info->name));
+	if (info->arg && file < 0)
+		json_object_set_new(json, "args", make_args(info, words));
 	text = json_dumps(json, JSON_COMPACT);
 	if (text) {
 		size_t len = strlen(text);
@@ -302,14 +329,14 @@ static int take_greeting(struct ctl *ctl)
 	return status;
 }
 
-static int talk(struct ctl *ctl, const struct control_command_info *info, const char *value,
+static int talk(struct ctl *ctl, const struct control_command_info *info, char *const *words,
 		int file)
 {
 	int status = take_greeting(ctl);
 
 	if (status)
 		return status;
-	if (send_request(ctl, info->name, info->arg, value, file) < 0)
+	if (send_request(ctl, info, words, file) < 0)
 		return gone(ctl);
 	status = take_answer(ctl, info->name);
 	if (status)
@@ -344,32 +371,42 @@ static int find_command(const char *word, struct control_command_info *info)
 	return VM_STATUS_USAGE;
 }
 
+static int judge_words(const struct control_command_info *info, const struct ctl_options *options)
+{
+	size_t wanted = words_of(info), given = options->count - 2;
+	uint64_t bytes;
+
+	if (given < wanted) {
+		diag_error("ctl: %s needs a word%s: %s %s", info->name,
+			   given + 1 < wanted ? " or two" : "", info->name, info->what);
+		return VM_STATUS_USAGE;
+	}
+	if (given > wanted) {
+		diag_error("ctl: %s takes %s, and was given \"%s\"", info->name,
+			   wanted ? info->what : "no word", options->words[2 + wanted]);
+		return VM_STATUS_USAGE;
+	}
+	if (ends_with_size(info) &&
+	    (parse_size(options->words[1 + wanted], &bytes) < 0 || bytes > INT64_MAX)) {
+		diag_error(
+			"ctl: %s is not a size; give bytes, or a number with K, M or G, such as 512M",
+			options->words[1 + wanted]);
+		return VM_STATUS_USAGE;
+	}
+	return 0;
+}
+
 static int run(const struct ctl_options *options)
 {
 	struct control_command_info info;
 	struct ctl *ctl;
-	uint64_t size;
 	int file = -1;
 	int status = find_command(options->words[1], &info);
 
+	if (!status)
+		status = judge_words(&info, options);
 	if (status)
 		return status;
-	if (info.arg && options->count < 3) {
-		diag_error("ctl: %s needs a word: %s %s", info.name, info.name, info.what);
-		return VM_STATUS_USAGE;
-	}
-	if (info.arg && strcmp(info.arg, "size") == 0 &&
-	    parse_size(options->words[2], &size) < 0) {
-		diag_error("ctl: %s is not a size; give bytes, or a number with K, M or G, such as "
-			   "512M",
-			   options->words[2]);
-		return VM_STATUS_USAGE;
-	}
-	if (!info.arg && options->count > 2) {
-		diag_error("ctl: %s takes no word, and was given \"%s\"", info.name,
-			   options->words[2]);
-		return VM_STATUS_USAGE;
-	}
 	ctl = calloc(1, sizeof(*ctl));
 	if (!ctl) {
 		diag_error("ctl: no memory");
@@ -380,7 +417,7 @@ static int run(const struct ctl_options *options)
 	if (!status) {
 		status = open_file(&info, options->words[2], &file);
 		if (!status)
-			status = talk(ctl, &info, options->words[2], file);
+			status = talk(ctl, &info, options->words + 2, file);
 		close(ctl->fd);
 	}
 	if (file >= 0)

@@ -259,7 +259,7 @@ static const struct option table[] = {
 	  .repeats = true,
 	  .name = "disk",
 	  .value = "FILE[,OPT]",
-	  .help = "ro, format=raw|qcow2, direct, serial=ID; repeat",
+	  .help = "ro, cow, format=raw|qcow2, direct, ...; repeat",
 	  .apply = apply_disk },
 	{ .letter = 'n',
 	  .repeats = true,

@@ -109,9 +109,36 @@ static int judge_format(struct parser *parser, const struct vm_disk_config *disk
 			"--disk %s: cow is for disks of format raw; qemu-img create -b makes "
 			"an overlay of a qcow2 image",
 			disk->path);
+	if (disk->qcow2 && (disk->bytes_per_second || disk->requests_per_second))
+		return parse_fail(parser, "--disk %s: bw and iops are for disks of format raw",
+				  disk->path);
 	if (disk->qcow2 && disk->verity)
 		return parse_fail(parser, "--disk %s: verity is for disks of format raw",
 				  disk->path);
+	return 0;
+}
+
+static int apply_disk_queues(struct parser *parser, struct vm_disk_config *disk, const char *value)
+{
+	uint64_t queues;
+
+	if (!parse_number_within(value, 1, VM_DISK_MAX_QUEUES, &queues))
+		return parse_fail(parser, "--disk %s: queues=%s is not a number from 1 to %d",
+				  disk->path, value, VM_DISK_MAX_QUEUES);
+	disk->queues = (unsigned)queues;
+	return 0;
+}
+
+/* @key, bw or iops, with its @value: so many a second. */
+static int apply_limit(struct parser *parser, const struct vm_disk_config *disk, const char *key,
+		       const char *value, uint64_t *limit)
+{
+	if (*limit)
+		return parse_fail(parser, "--disk %s: %s is given twice", disk->path, key);
+	if (parse_size(value, limit) < 0 || *limit == 0)
+		return parse_fail(parser,
+				  "--disk %s: %s=%s is not a number of at least 1 (with K, M or G)",
+				  disk->path, key, value);
 	return 0;
 }
 
@@ -136,6 +163,15 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 
 	if (value)
 		return apply_disk_serial(parser, disk, value);
+	value = parse_key(part, "queues");
+	if (value)
+		return apply_disk_queues(parser, disk, value);
+	value = parse_key(part, "bw");
+	if (value)
+		return apply_limit(parser, disk, "bw", value, &disk->bytes_per_second);
+	value = parse_key(part, "iops");
+	if (value)
+		return apply_limit(parser, disk, "iops", value, &disk->requests_per_second);
 	value = parse_key(part, "verity");
 	if (value)
 		return apply_verity(parser, disk, value);
@@ -158,7 +194,7 @@ static int apply_disk_part(struct parser *parser, struct vm_disk_config *disk, c
 	return parse_fail(
 		parser,
 		"--disk %s: unknown word \"%s\"; there are ro, cow, format=raw|qcow2, backing=FILE, "
-		"backing-format=raw|qcow2, direct, serial=ID, verity=HASHFILE and root-hash=HEX, and "
+		"backing-format=raw|qcow2, direct, serial=ID, queues=N, bw=SIZE, iops=N, verity=HASHFILE and root-hash=HEX, and "
 		"a comma in a file name is written twice",
 		disk->path, part);
 }

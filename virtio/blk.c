@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The block device (virtio 1.3, section 5.2): takes requests from its queue in batches, serves what
+ * The block device (virtio 1.3, section 5.2): takes requests from its queues in batches, serves what
  * the host's page cache holds at once, and hands the rest to a pool of I/O threads.
  *
- * Only the loop's thread touches the queue. A fixed number of requests bounds memory: when all are
+ * Only the loop's thread touches the queues. A fixed number of requests bounds memory: when all are
  * in flight, chains wait in the ring. See docs/devices/blk.md.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
+#include "base/checked.h"
 #include "base/diag.h"
+#include "virtio/blk_complain.h"
 #include "virtio/blk_config.h"
+#include "virtio/blk_limits.h"
 #include "virtio/blk_request.h"
 #include "virtio/devices.h"
 #include "virtio/io_uring.h"
@@ -27,7 +29,6 @@ enum {
 	BATCH_CHAINS = 64,	/* taken before other sources of the loop get a turn */
 	BATCH_BYTES = 2 << 20,	/* served at once before that */
 	TRY_BYTES = 256 * 1024, /* the longest transfer done on the loop */
-	COMPLAIN_SECONDS = 10,	/* between two lines on failed requests */
 };
 
 struct blk {
@@ -36,10 +37,14 @@ struct blk {
 	struct io_pool *pool; /* NULL: everything is done on the loop */
 	struct io_ring *ring; /* NULL: not by io_uring */
 	uint8_t config[BLK_CONFIG_SIZE];
-	bool starved; /* chains may wait for a free request */
+	struct blk_complaints complaints;
 
-	time_t complained; /* when the user was last told, in seconds of CLOCK_MONOTONIC; 0 never */
-	uint64_t unsaid;   /* failures since */
+	/* A bit for each queue. */
+	uint32_t waiting; /* chains may wait in it for a free request, or for a limit */
+	uint32_t news;	  /* chains were returned to it, and the driver was not told yet */
+	unsigned turn;	  /* the queue that is looked at first when several wait */
+
+	struct blk_limits limits;
 
 	struct vq_chain chain;	  /* the one being judged */
 	uint8_t unused[REQUESTS]; /* stack of indices: the last one used is the next */
@@ -62,70 +67,27 @@ static void put_request(struct blk *blk, const struct blk_request *req)
 	blk->unused[blk->unused_count++] = (uint8_t)(req - blk->requests);
 }
 
-static const char *type_name(uint32_t type)
-{
-	switch (type) {
-	case BLK_T_IN:
-		return "reading";
-	case BLK_T_OUT:
-		return "writing";
-	case BLK_T_FLUSH:
-		return "flushing";
-	case BLK_T_DISCARD:
-		return "discarding";
-	default:
-		return "writing zeroes";
-	}
-}
-
-static const char *error_words(int error)
-{
-	switch (error) {
-	case -ENODATA:
-		return "the file ends there; it was cut while in use";
-	case -EBADMSG:
-		return "the data was changed: it does not have its verity hash";
-	case -EUCLEAN:
-		return "the verity tree was changed there";
-	default:
-		return strerror(-error);
-	}
-}
-
-/* Tells the user that the disk failed, now and then. */
-static void complain(struct blk *blk, const struct blk_request *req)
-{
-	const char *name = blk->rules.disk->name;
-	struct timespec now;
-
-	blk->unsaid++;
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	if (blk->complained != 0 && now.tv_sec - blk->complained < COMPLAIN_SECONDS)
-		return;
-	if (blk->complained != 0 && blk->unsaid > 1)
-		diag_warn("disk %s: %" PRIu64 " more requests failed since", name, blk->unsaid - 1);
-	blk->complained = now.tv_sec > 0 ? now.tv_sec : 1;
-	blk->unsaid = 0;
-	if (req->type == BLK_T_IN || req->type == BLK_T_OUT)
-		diag_warn("disk %s: %s %" PRIu64 " bytes at %" PRIu64 " failed: %s; the guest sees "
-			  "an I/O error",
-			  name, type_name(req->type), req->len, req->offset,
-			  error_words(req->error));
-	else
-		diag_warn("disk %s: %s failed: %s; the guest sees an I/O error", name,
-			  type_name(req->type), error_words(req->error));
-}
-
 /* The one place where a request goes back to the driver. */
 static void complete(struct blk *blk, struct blk_request *req)
 {
 	bool ok = req->status == BLK_S_OK;
 
 	if (req->error != 0 && req->status == BLK_S_IOERR)
-		complain(blk, req);
+		blk_complain(&blk->complaints, req);
 	*req->status_byte = req->status;
-	vq_push(&blk->dev->queues[0], req->head, ok ? req->used_ok : req->used_bad);
+	vq_push(&blk->dev->queues[req->queue], req->head, ok ? req->used_ok : req->used_bad);
+	blk->news |= UINT32_C(1) << req->queue;
 	put_request(blk, req);
+}
+
+/* Tells the driver of what was returned: one interrupt a queue at most. */
+static void tell(struct blk *blk)
+{
+	for (unsigned i = 0; blk->news; i++) {
+		if (blk->news & UINT32_C(1) << i)
+			virtio_signal(blk->dev, i);
+		blk->news &= ~(UINT32_C(1) << i);
+	}
 }
 
 /* Whether io_uring has the request now: it does reads and writes, the threads all else. */
@@ -168,12 +130,15 @@ static void submit_ring(struct blk *blk)
 	reap_ring(blk);
 }
 
-/* Serves the chain just taken: the bytes moved, or to be moved, on the loop. */
-static uint64_t serve(struct blk *blk)
+/* Serves the chain just taken from queue @index: the bytes moved, or to be moved, on the loop. */
+static uint64_t serve(struct blk *blk, unsigned index)
 {
 	struct blk_request *req = get_request(blk);
+	enum blk_verdict verdict = blk_request_parse(&blk->rules, &blk->chain, req);
 
-	switch (blk_request_parse(&blk->rules, &blk->chain, req)) {
+	req->queue = (uint16_t)index;
+	blk_limits_pay(&blk->limits, req->len);
+	switch (verdict) {
 	case BLK_BROKEN:
 		put_request(blk, req);
 		virtio_dev_broken(blk->dev, "a request has no room for its status");
@@ -196,38 +161,37 @@ static uint64_t serve(struct blk *blk)
 	return req->len;
 }
 
-/* Takes what waits in the ring, as far as requests and this turn's budget go; one signal. */
-static void drain(struct blk *blk)
+/* Takes what waits in queue @index, as far as requests, limits and this turn's budget go. */
+static void drain(struct blk *blk, unsigned index)
 {
 	struct virtio_dev *dev = blk->dev;
 	unsigned chains = 0;
 	uint64_t bytes = 0;
 
-	blk->starved = false;
-	vq_disable_kick(&dev->queues[0]);
+	blk->waiting &= ~(UINT32_C(1) << index);
+	vq_disable_kick(&dev->queues[index]);
 	for (;;) {
-		if (blk->unused_count == 0) {
-			blk->starved = true;
+		if (blk->unused_count == 0 || blk_limits_hold(&blk->limits)) {
+			blk->waiting |= UINT32_C(1) << index;
 			break;
 		}
 		if (chains == BATCH_CHAINS || bytes >= BATCH_BYTES) {
-			virtio_kick(dev, 0);
+			virtio_kick(dev, index);
 			break;
 		}
-		if (!virtio_take(dev, 0, &blk->chain))
+		if (!virtio_take(dev, index, &blk->chain))
 			break;
 		chains++;
-		bytes += serve(blk);
+		bytes += serve(blk, index);
 	}
 	if (blk->ring)
 		submit_ring(blk);
-	virtio_signal(dev, 0);
+	tell(blk);
 }
 
 static void blk_kick(struct virtio_dev *dev, unsigned index)
 {
-	(void)index;
-	drain(blk_of(dev));
+	drain(blk_of(dev), index);
 }
 
 /* Runs on a thread of the pool. */
@@ -236,13 +200,25 @@ static void run_job(struct io_job *job)
 	blk_request_run((struct blk_request *)job);
 }
 
-/* Requests were completed: chains may wait for them, and the driver wants to know. */
+/* Requests were completed, or a limit lets more pass: chains may wait, each queue's first in turn. */
 static void carry_on(struct blk *blk)
 {
-	if (blk->starved)
-		drain(blk);
-	else
-		virtio_signal(blk->dev, 0);
+	unsigned count = blk->dev->queue_count;
+	uint32_t waiting = blk->waiting;
+
+	for (unsigned i = 0; waiting && i < count; i++) {
+		unsigned index = (blk->turn + i) % count;
+
+		if (waiting & UINT32_C(1) << index)
+			drain(blk, index);
+	}
+	blk->turn = (blk->turn + 1) % count;
+	tell(blk);
+}
+
+static void on_timer(void *opaque)
+{
+	carry_on(opaque);
 }
 
 /* Finished requests came back from the pool. */
@@ -286,7 +262,9 @@ static void blk_reset(struct virtio_dev *dev)
 	struct io_job *job;
 	int64_t result;
 
-	blk->starved = false;
+	blk->waiting = 0;
+	blk->news = 0;
+	blk_limits_reset(&blk->limits);
 	while (blk->ring && io_ring_in_flight(blk->ring) > 0) {
 		io_ring_wait(blk->ring);
 		while ((req = io_ring_reap(blk->ring, &result)) != NULL)
@@ -334,6 +312,11 @@ static const struct virtio_type blk_type = {
 	.destroy = blk_destroy,
 };
 
+static unsigned blk_queues(const struct virtio_blk_config *config)
+{
+	return config->queues ? config->queues : 1;
+}
+
 /* The device's state without its place on the loop. */
 static int blk_new(const struct virtio_blk_config *config, struct blk **out)
 {
@@ -359,7 +342,7 @@ static int blk_new(const struct virtio_blk_config *config, struct blk **out)
 		blk->unused[i] = (uint8_t)i;
 	blk->unused_count = REQUESTS;
 	blk_id_fill(blk->rules.id, config->disk, config->serial);
-	blk_config_fill(blk->config, config->disk);
+	blk_config_fill(blk->config, config->disk, blk_queues(config));
 	*out = blk;
 	return 0;
 }
@@ -398,8 +381,17 @@ static int start_ring(struct blk *blk, struct loop *loop)
 	return err;
 }
 
+static int start_limits(struct blk *blk, const struct virtio_blk_config *config, struct loop *loop)
+{
+	int err = blk_limits_init(&blk->limits, config->bytes_per_second,
+				  config->requests_per_second, loop, on_timer, blk);
+
+	return err < 0 ? failed(blk->rules.disk, "making its timer", err) : 0;
+}
+
 /* Makes the shared part of the device. */
-static int make_dev(struct blk *blk, unsigned index, struct guest_mem *mem, struct loop *loop)
+static int make_dev(struct blk *blk, unsigned queues, unsigned index, struct guest_mem *mem,
+		    struct loop *loop)
 {
 	struct disk *disk = blk->rules.disk;
 	char name[sizeof(blk->dev->name)];
@@ -408,8 +400,8 @@ static int make_dev(struct blk *blk, unsigned index, struct guest_mem *mem, stru
 	(void)snprintf(name, sizeof(name), "blk%u", index);
 	blk->dev = calloc(1, sizeof(*blk->dev));
 	if (blk->dev)
-		err = virtio_dev_init(blk->dev, &blk_type, name, mem, loop, 1, QUEUE_SIZE,
-				      blk_features(disk), BLK_CONFIG_SIZE);
+		err = virtio_dev_init(blk->dev, &blk_type, name, mem, loop, queues, QUEUE_SIZE,
+				      blk_features(disk, queues), BLK_CONFIG_SIZE);
 	if (err < 0) {
 		free(blk->dev);
 		return failed(disk, "making the device", err);
@@ -431,11 +423,43 @@ int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, st
 	if (err == 0 && config->io_uring)
 		err = start_ring(blk, loop);
 	if (err == 0)
-		err = make_dev(blk, index, mem, loop);
+		err = start_limits(blk, config, loop);
+	if (err == 0)
+		err = make_dev(blk, blk_queues(config), index, mem, loop);
 	if (err < 0) {
 		blk_free(blk, loop);
 		return err;
 	}
 	*out = blk->dev;
 	return 0;
+}
+
+int virtio_blk_resize(struct virtio_dev *dev, uint64_t size)
+{
+	struct blk *blk = blk_of(dev);
+	struct disk *disk;
+	int err;
+
+	if (dev->type != &blk_type)
+		return -EOPNOTSUPP;
+	disk = blk->rules.disk;
+	if (!disk->ops->resize)
+		return -EOPNOTSUPP;
+	if (size % BLK_SECTOR != 0)
+		return -EINVAL;
+	if (size < disk->size)
+		return -ERANGE;
+	err = disk->ops->resize(disk, size);
+	if (err < 0)
+		return err;
+	blk_config_fill(blk->config, disk, dev->queue_count);
+	virtio_config_changed(dev);
+	return 0;
+}
+
+uint64_t virtio_blk_size(const struct virtio_dev *dev)
+{
+	const struct blk *blk = dev->priv;
+
+	return dev->type == &blk_type ? blk->rules.disk->size : 0;
 }

@@ -3,7 +3,7 @@
  * What a virtio-blk device tells its driver of a disk (virtio 1.3, sections 5.2.3 to 5.2.5).
  *
  * Not offered: SIZE_MAX, since segments of any length are served; CONFIG_WCE, since a driver that
- * wants no write cache leaves FLUSH out; MQ, since one loop serves all of a device's requests.
+ * wants no write cache leaves FLUSH out.
  */
 #include "virtio/blk_config.h"
 
@@ -22,6 +22,7 @@ enum {
 	CONFIG_BLK_SIZE = 20,		 /* le32 */
 	CONFIG_PHYSICAL_EXP = 24,	 /* u8, log2 of logical blocks in a physical one */
 	CONFIG_MIN_IO = 26,		 /* le16, logical blocks */
+	CONFIG_NUM_QUEUES = 34,		 /* le16 */
 	CONFIG_MAX_DISCARD_SECTORS = 36, /* le32 */
 	CONFIG_MAX_DISCARD_SEG = 40,	 /* le32 */
 	CONFIG_DISCARD_ALIGN = 44,	 /* le32, sectors */
@@ -30,10 +31,12 @@ enum {
 	CONFIG_ZEROES_MAY_UNMAP = 56,	 /* u8 */
 };
 
-uint64_t blk_features(const struct disk *disk)
+uint64_t blk_features(const struct disk *disk, unsigned queues)
 {
 	uint64_t features = BLK_F_SEG_MAX | BLK_F_BLK_SIZE | BLK_F_TOPOLOGY | BLK_F_FLUSH;
 
+	if (queues > 1)
+		features |= BLK_F_MQ;
 	if (disk->readonly)
 		return features | BLK_F_RO;
 	if (disk->ops->discard)
@@ -43,16 +46,17 @@ uint64_t blk_features(const struct disk *disk)
 	return features;
 }
 
-void blk_config_fill(uint8_t *config, const struct disk *disk)
+void blk_config_fill(uint8_t *config, const struct disk *disk, unsigned queues)
 {
 	uint32_t physical = disk->block_size / BLK_SECTOR; /* a power of two */
-	uint64_t features = blk_features(disk);
+	uint64_t features = blk_features(disk, queues);
 
 	le64_store(config + CONFIG_CAPACITY, disk->size / BLK_SECTOR);
 	le32_store(config + CONFIG_SEG_MAX, SEG_MAX);
 	le32_store(config + CONFIG_BLK_SIZE, BLK_SECTOR);
 	config[CONFIG_PHYSICAL_EXP] = (uint8_t)__builtin_ctz(physical);
 	le16_store(config + CONFIG_MIN_IO, (uint16_t)physical);
+	le16_store(config + CONFIG_NUM_QUEUES, (uint16_t)queues);
 	if (features & BLK_F_DISCARD) {
 		le32_store(config + CONFIG_MAX_DISCARD_SECTORS, BLK_DISCARD_SECTORS);
 		le32_store(config + CONFIG_MAX_DISCARD_SEG, BLK_DISCARD_RANGES);

@@ -66,6 +66,7 @@ struct blk_request {
 	uint8_t *status_byte; /* in the guest; written last */
 	uint32_t type;
 	uint16_t head;
+	uint16_t queue;	   /* whose head it is; set by the device */
 	uint8_t status;	   /* BLK_S_*; of a request that needs no disk, from the start */
 	int error;	   /* of the disk, 0 or -errno, for the user */
 	uint64_t offset;   /* bytes, of read and write */

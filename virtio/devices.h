@@ -26,6 +26,10 @@ struct virtio_blk_config {
 	 */
 	bool io_uring;
 	const struct thread_guard *guard; /* for the threads; NULL: none */
+	unsigned queues;		  /* 1 to VIRTIO_MAX_QUEUES; 0 is 1 */
+	/* Limits, 0: none: bytes of reads and writes, and requests of all kinds. */
+	uint64_t bytes_per_second;
+	uint64_t requests_per_second;
 };
 
 /*
@@ -34,6 +38,16 @@ struct virtio_blk_config {
  */
 int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
 		      struct loop *loop, struct virtio_dev **out);
+
+/*
+ * The disk of a block device made by virtio_blk_create has @size bytes from now on; the driver is told.
+ * 0; -EOPNOTSUPP (another device, or a kind of disk that cannot), -EINVAL (not a multiple of 512), -ERANGE
+ * (it has more now), or what disk_ops.resize returns; nothing is said. Loop thread.
+ */
+int virtio_blk_resize(struct virtio_dev *dev, uint64_t size);
+
+/* Its bytes now; 0 for another device. Loop thread. */
+uint64_t virtio_blk_size(const struct virtio_dev *dev);
 
 /* Entropy source (5.4) fed by getrandom(2). */
 int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);

@@ -43,6 +43,12 @@ struct disk_ops {
 	int (*discard)(struct disk *disk, uint64_t off, uint64_t len);
 	/* The range reads as zeroes; if @unmap, its space may be given back. NULL: cannot. */
 	int (*write_zeroes)(struct disk *disk, uint64_t off, uint64_t len, bool unmap);
+	/*
+	 * The disk has @size bytes from now on, a multiple of 512 and not less than before; sets disk->size.
+	 * Loop thread; I/O may be under way. NULL or -EOPNOTSUPP: cannot; -ENOSPC: the device is smaller;
+	 * -EROFS: the file would have to grow, and is only read.
+	 */
+	int (*resize)(struct disk *disk, uint64_t size);
 	/* Frees everything. No I/O is under way. */
 	void (*close)(struct disk *disk);
 };
@@ -50,7 +56,7 @@ struct disk_ops {
 struct disk {
 	const struct disk_ops *ops;
 	const char *name;    /* for messages; outlives the disk */
-	uint64_t size;	     /* bytes, a multiple of 512, never 0 */
+	uint64_t size;	     /* bytes, a multiple of 512, never 0; of the loop */
 	uint32_t block_size; /* physical block of the medium, bytes, power of two, 512 to 65536 */
 	bool readonly;	     /* no write, discard or write_zeroes is ever called */
 	int fd;		     /* of a raw image: byte N of it is byte N of the disk; else -1 */

@@ -176,7 +176,7 @@ static int raw_write(struct disk *disk, struct iovec *iov, unsigned n, uint64_t 
 }
 
 /*
- * The size never changes, so fdatasync carries all that is needed to read the data back. After a
+ * fdatasync carries all that is needed to read the data back, a new size too. After a
  * failure the kernel forgets the error and may have dropped the data: a later success would be a
  * lie, so the failure stays.
  */
@@ -252,6 +252,34 @@ static int raw_write_zeroes(struct disk *disk, uint64_t off, uint64_t len, bool 
 	return err;
 }
 
+/*
+ * A file grows by a hole and a last sector of zeroes: no thread of a machine may ftruncate, which can cut a
+ * file too. What others made longer meanwhile is left as it is.
+ */
+static int raw_resize(struct disk *disk, uint64_t size)
+{
+	uint64_t now = 0;
+	struct stat st;
+	int err;
+
+	if (fstat(disk->fd, &st) < 0)
+		return -errno;
+	if (!S_ISBLK(st.st_mode))
+		now = (uint64_t)st.st_size;
+	else if (ioctl(disk->fd, BLKGETSIZE64, &now) < 0)
+		return -errno;
+	if (now < size && S_ISBLK(st.st_mode))
+		return -ENOSPC;
+	if (now < size && disk->readonly)
+		return -EROFS;
+	if (size > INT64_MAX)
+		return -EFBIG;
+	err = now < size ? write_zero_bytes(disk, size - SECTOR, SECTOR) : 0;
+	if (err == 0)
+		disk->size = size;
+	return err;
+}
+
 static void raw_close(struct disk *disk)
 {
 	struct flock range = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
@@ -271,6 +299,7 @@ static const struct disk_ops raw_ops = {
 	.flush = raw_flush,
 	.discard = raw_discard,
 	.write_zeroes = raw_write_zeroes,
+	.resize = raw_resize,
 	.close = raw_close,
 };
 

@@ -18,6 +18,7 @@ enum {
 	VM_ROOT_HASH_MAX = 64, /* bytes of a verity root hash */
 	VM_MAX_NETS = 4,
 	VM_NET_MAX_QUEUES = 8,
+	VM_DISK_MAX_QUEUES = 16,
 	VM_NET_MAX_FORWARDS = 32,
 	VM_MAX_SHARES = 4,
 	VM_MAX_VHOST_USER = 4,
@@ -70,8 +71,11 @@ struct vm_disk_config {
 	size_t root_len; /* bytes; 0: not given, the manifest has it */
 	bool readonly;	 /* the file; with cow the guest writes nevertheless */
 	bool direct;
-	bool cow;	     /* what the guest writes is thrown away in the end */
-	bool cow_memory;     /* and kept in memory meanwhile */
+	bool cow;		   /* what the guest writes is thrown away in the end */
+	bool cow_memory;	   /* and kept in memory meanwhile */
+	unsigned queues;	   /* 1 to VM_DISK_MAX_QUEUES; 0: not said */
+	uint64_t bytes_per_second; /* 0: no limit */
+	uint64_t requests_per_second;
 	bool qcow2;	     /* the format; else raw */
 	const char *backing; /* of a qcow2 image; NULL: none */
 	bool backing_qcow2;  /* its format; else raw */

@@ -233,6 +233,67 @@ static int run_balloon(const struct call *call)
 	return 0;
 }
 
+/* The disk that a client calls vdb, or by the name that it has on the command line. */
+static bool find_disk(const struct vm_config *config, const char *name, size_t *index)
+{
+	for (*index = 0; *index < config->disk_count; ++*index) {
+		const char own[] = { 'v', 'd', (char)('a' + *index), '\0' };
+
+		if (strcmp(name, own) == 0 || strcmp(name, config->disks[*index].path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int refuse_resize(const struct call *call, const struct virtio_dev *dev, uint64_t size,
+			 int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return refuse(call, err, "%" PRIu64 " bytes are not a multiple of 512", size);
+	case -ERANGE:
+		return refuse(call, err, "it has %" PRIu64 " bytes, and a disk never shrinks",
+			      virtio_blk_size(dev));
+	case -ENOSPC:
+		return refuse(call, err, "the block device has less than %" PRIu64 " bytes", size);
+	case -EROFS:
+		return refuse(call, err,
+			      "its file has less than %" PRIu64 " bytes, and is read-only", size);
+	default:
+		return refuse(call, err, "%s", strerror(-err));
+	}
+}
+
+/* Disks come first among the devices, in the order of the command line (vm/devices.c). */
+static int run_resize(const struct call *call)
+{
+	const struct vm *vm = call->vm;
+	const char *name = json_string_value(json_object_get(call->args, "disk"));
+	const json_t *size = json_object_get(call->args, "size");
+	const struct vm_disk_config *disk;
+	struct virtio_dev *dev;
+	size_t index;
+	int r;
+
+	if (!name || !json_is_integer(size) || json_integer_value(size) <= 0)
+		return refuse(call, -EINVAL, "\"disk\" is a name, \"size\" a number of bytes");
+	if (!find_disk(vm->config, name, &index))
+		return refuse(call, -ENOENT,
+			      "the machine has no disk %s; it has vda, vdb and so on", name);
+	disk = &vm->config->disks[index];
+	if (disk->qcow2)
+		return refuse(call, -EOPNOTSUPP,
+			      "a disk of format qcow2 is not resized while it is used");
+	if (disk->cow || disk->verity)
+		return refuse(call, -EOPNOTSUPP, "a disk with %s keeps its size",
+			      disk->cow ? "cow" : "verity");
+	dev = vm->devices[index].dev;
+	r = virtio_blk_resize(dev, (uint64_t)json_integer_value(size));
+	if (r < 0)
+		return refuse_resize(call, dev, (uint64_t)json_integer_value(size), r);
+	return 0;
+}
+
 struct command {
 	struct control_command_info info;
 	int (*run)(const struct call *call);
@@ -248,6 +309,7 @@ static const struct command commands[] = {
 	{ { "nmi", NULL, NULL, "interrupt every processor (x86)" }, run_nmi },
 	{ { "balloon", "size", "SIZE", "the guest hands over so much memory" }, run_balloon },
 	{ { "sysrq", "key", "KEY", "a magic SysRq key, such as h" }, run_sysrq },
+	{ { "resize", "disk size", "DISK SIZE", "a disk grows, such as vda to 20G" }, run_resize },
 	{ { "core", "file", "FILE", "memory and registers as an ELF core" }, run_core },
 	{ { "report", NULL, NULL, "times and counters so far" }, run_report },
 	{ { "events", NULL, NULL, "print what happens, until it ends" }, run_events },

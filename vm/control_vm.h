@@ -13,8 +13,12 @@ struct vm;
 /* Commands by number, with their words for `hvrun ctl --help`; false behind the last. */
 struct control_command_info {
 	const char *name;
-	const char *arg;  /* the member of "args" that takes the word behind the name, NULL: none */
-	const char *what; /* what that word is called, NULL: none */
+	/*
+	 * The members of "args" that take the words behind the name, parted by blanks; NULL: none. If the last
+	 * is called "size", it takes bytes, as a number.
+	 */
+	const char *arg;
+	const char *what; /* what these words are called, parted by blanks too */
 	const char *help;
 };
 

@@ -231,6 +231,9 @@ static int create_disk(struct vm *vm, unsigned index)
 	struct virtio_blk_config blk = {
 		.serial = config->serial,
 		.threads = IO_THREADS,
+		.queues = config->queues,
+		.bytes_per_second = config->bytes_per_second,
+		.requests_per_second = config->requests_per_second,
 		.io_uring = vm->config->io_uring && !config->verity && !config->cow,
 		.guard = &vm->sandbox.guard,
 	};

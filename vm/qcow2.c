@@ -209,7 +209,8 @@ int vm_start_qcow2(struct vm *vm, unsigned index)
 	backend = vm_add_backend(vm, VHOST_USER_BLK, "qemu-storage-daemon");
 	backend->disk = true;
 	backend->index = index;
-	backend->queues = u32_min(vm->config->cpus, VIRTIO_MAX_QUEUES);
+	backend->queues = disk->queues ? disk->queues
+				       : u32_min(vm->config->cpus, VM_DISK_MAX_QUEUES);
 	r = start_at(backend, program, disk, (const char *const *)paths);
 	free(paths[0]);
 	free(paths[1]);

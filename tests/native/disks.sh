@@ -64,3 +64,78 @@ if PATH=$PATH:/usr/sbin:/sbin command -v veritysetup >/dev/null; then
 else
 	skip native-cow-verity 'there is no veritysetup here'
 fi
+
+# Queues and limits: what the guest sees, and that a limit holds.
+truncate -s 1M "$TMP/many"
+run virtio-blk -m 64M -d "$TMP/many,queues=16,iops=1000000,bw=1G"
+expect native-queues 0 "virtio-blk: id many, 2048 sectors, indirect, event index"
+begin=$(date +%s%N)
+run copy-disk -m 64M -d "$TMP/many,ro,bw=2M" -d "$TMP/base"
+took=$((($(date +%s%N) - begin) / 1000000))
+expect native-bw 0
+# 1 MiB at 2 MiB a second, of which a tenth of a second's worth passes at once
+if [ "$took" -ge 400 ]; then ok native-bw-held; else not_ok native-bw-held "it took $took ms"; fi
+
+# Growing while the guest runs.
+S=$TMP/socket
+# grow NAME STATUS REGEX DISK SIZE: what hvrun ctl resize answers.
+grow() {
+	local got=0
+	timeout -k 2 20 "$HVRUN" ctl "$S" resize "$4" "$5" >"$TMP/ctl" 2>&1 </dev/null || got=$?
+	if [ $got = "$2" ] && { [ -z "$3" ] || grep -qE -- "$3" "$TMP/ctl"; }; then
+		ok "$1"
+	else
+		not_ok "$1" "status $got: $(head -c 300 "$TMP/ctl" | tr '\n' '|')"
+	fi
+}
+# lines N: waits until the guest has printed N lines.
+lines() { for _ in $(seq 200); do [ "$(grep -c . "$TMP/out")" -ge "$1" ] && break; sleep 0.05; done; }
+truncate -s 64K "$TMP/grow" "$TMP/other"
+"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 60 --control "$S" -d "$TMP/grow" -d "$TMP/other,direct" \
+	-d "$TMP/base,cow" -d "$TMP/base,ro" -a times=2 </dev/null >"$TMP/out" 2>"$TMP/err" &
+pid=$!
+lines 1
+grow native-resize 0 '' vda 128K
+lines 2
+grow native-resize-by-name 0 '' "$TMP/other" 1M
+grow native-resize-shrinks 71 'it has 131072 bytes, and a disk never shrinks' vda 64K
+grow native-resize-odd 71 'not a multiple of 512' vda 200001
+grow native-resize-cow 71 'a disk with cow keeps its size' vdc 8M
+grow native-resize-ro 71 'is read-only' vdd 8M
+grow native-resize-nobody 71 'has no disk vde' vde 8M
+grow native-resize-word 64 'not a size' vda lots
+grow native-resize-again 0 '' vda 1M
+status=0
+wait $pid || status=$?
+tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+expect native-resize-seen 0 "grow: 2048 sectors"
+if [ "$(grep -c '^grow: ' "$TMP/out.lines") $(sed -n 2p "$TMP/out.lines")" = "3 grow: 256 sectors" ]; then
+	ok native-resize-each
+else
+	not_ok native-resize-each "$(last_words)"
+fi
+is_size() { if [ "$(stat -c %s "$2")" = "$3" ]; then ok "$1"; else not_ok "$1" "$(stat -c %s "$2") bytes"; fi; }
+is_size native-resize-file "$TMP/grow" 1048576
+is_size native-resize-direct-file "$TMP/other" 1048576
+
+# Block devices, where this test may make one.
+if [ "$(id -u)" = 0 ] && truncate -s 1M "$TMP/backing" && loop=$(losetup -f --show "$TMP/backing" 2>"$TMP/why"); then
+	run virtio-blk -m 64M -d "$loop,serial=LOOP"
+	expect native-block-device 0 "virtio-blk: id LOOP, 2048 sectors, indirect, event index"
+	run virtio-blk -m 64M -d "$loop,cow,serial=LOOP"
+	expect native-block-device-cow 0 "virtio-blk: id LOOP, 2048 sectors, indirect, event index"
+	"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 60 --control "$S" -d "$loop" </dev/null >"$TMP/out" 2>"$TMP/err" &
+	pid=$!
+	lines 1
+	grow native-block-device-full 71 'the block device has less' vda 2M
+	truncate -s 2M "$TMP/backing"
+	losetup -c "$loop"
+	grow native-block-device-grown 0 '' vda 2M
+	status=0
+	wait $pid || status=$?
+	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+	expect native-block-device-seen 0 "grow: 4096 sectors"
+	losetup -d "$loop"
+else
+	skip native-block-device "no loop device can be made here: $(head -n 1 "$TMP/why" 2>/dev/null)"
+fi

@@ -182,6 +182,17 @@ n=1
 while [ $n -le 80 ]; do echo "RIG-LINE $n of the console"; n=$((n + 1)); done
 echo RIG-READY
 check input is "$(head -n 1)" "a line of input"
+# The second disk has two queues, has grown just now, and outlives its driver.
+check mq is "$(ls /sys/block/vdb/mq | wc -l)" 2
+n=0
+while [ "$(cat /sys/block/vdb/size)" = 128 ] && [ $((n += 1)) -lt 100 ]; do sleep 0.05; done
+check resized is "$(cat /sys/block/vdb/size)" 4096
+check resized-end sh -c 'echo the new end | dd of=/dev/vdb bs=512 seek=4095 conv=fsync 2>/dev/null'
+device=$(basename "$(readlink /sys/block/vdb/device)")
+echo "$device" >/sys/bus/virtio/drivers/virtio_blk/unbind
+check unbound test ! -e /sys/block/vdb
+echo "$device" >/sys/bus/virtio/drivers/virtio_blk/bind
+check bound is "$(dd if=/dev/vdb bs=512 skip=4095 count=1 2>/dev/null | head -n 1)" "the new end"
 sync
 mount -o remount,ro /
 reboot -f
@@ -195,12 +206,14 @@ limit=$(cat /job/limit)
 cp /job/root.img /tmp/
 cd /tmp
 before=$(md5sum <root.img)
+truncate -s 64K grow.img
 {
 	seen two RIG-READY
+	/job/hvrun ctl control resize vdb 2M >&2
 	echo a line of input
 	ended two
-} | vmm two "$limit" /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img,cow \
-	-a "$(cat /job/words)"
+} | vmm two "$limit" /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img,cow -d grow.img,queues=2 \
+	--control control -a "$(cat /job/words)"
 status=$?
 [ "$(md5sum <root.img)" = "$before" ] && echo "RIG-CHECK cow-base ok" || echo "RIG-CHECK cow-base it changed"
 sh /job/shows && echo "RIG-CHECK host ok" || echo "RIG-CHECK host $(dmesg | grep kvm | tr '\n' '|')"
@@ -232,7 +245,7 @@ run_two() {
 	is "$rig_arch-smp-reset-status" "$status" 0
 	is "$rig_arch-smp-reset-said" "$(grep -c '^two err: hvrun: guest reset' "$log")" 1
 	from_guest_prefix=smp-
-	from_guest cpus shows both-run hvc0 both-read cow-reread input
+	from_guest cpus shows both-run hvc0 both-read cow-reread input mq resized resized-end unbound bound
 	from_guest_prefix=
 	from_guest host cow-base
 	is "$rig_arch-panic-status" "$(sed -n 's/^RIG-STATUS panic //p' "$log")" 134

@@ -201,6 +201,11 @@ static void test_disk(void **state)
 	assert_true(options.config.disks[0].direct);
 	assert_false(options.config.disks[0].cow);
 
+	accept("-k|x|-d|a,queues=16,bw=2M,iops=300|-d|b,format=qcow2,queues=3");
+	assert_int_equal(options.config.disks[0].queues, 16);
+	assert_int_equal(options.config.disks[0].bytes_per_second, 2 << 20);
+	assert_int_equal(options.config.disks[0].requests_per_second, 300);
+	assert_int_equal(options.config.disks[1].queues, 3);
 	accept("-k|x|-d|a,cow|-d|b,cow=memory");
 	for (size_t i = 0; i < 2; i++) {
 		assert_true(options.config.disks[i].cow);
@@ -213,7 +218,13 @@ static void test_disk(void **state)
 	refuse("-k|x|-d|a,cow,format=qcow2", "cow is for disks of format raw");
 	refuse("-k|x|-d|a,cow=disk", "unknown word \"cow=disk\"");
 	refuse("-k|x|-d|a,rw", "unknown word \"rw\"");
-	refuse("-k|x|-d|a,queues=2", "unknown word \"queues=2\"");
+	refuse("-k|x|-d|a,queues=0", "not a number from 1 to 16");
+	refuse("-k|x|-d|a,queues=17", "not a number from 1 to 16");
+	refuse("-k|x|-d|a,bw=0", "bw=0 is not a number of at least 1");
+	refuse("-k|x|-d|a,bw=", "bw= is not a number");
+	refuse("-k|x|-d|a,iops=-1", "iops=-1 is not a number");
+	refuse("-k|x|-d|a,iops=1,iops=2", "iops is given twice");
+	refuse("-k|x|-d|a,format=qcow2,bw=1M", "bw and iops are for disks of format raw");
 	refuse("-k|x|-d|a,verity=h,root-hash=00", "64 or 128 hexadecimal digits");
 	refuse("-k|x|-d|a,", "unknown word \"\"");
 	refuse("-k|x|-d|a,ro=1", "unknown word \"ro=1\"");
