@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Row 14 for every device: a second CPU of the guest changes rings, descriptors and headers while the
+ * device looks. Whatever it sees, it stays in its bounds, each turn of the loop ends, what goes out is
+ * what was judged, and after a reset it serves an honest driver.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/le.h"
+#include "tests/lib/flipper.h"
+#include "tests/lib/net_rig.h"
+#include "virtio/devices.h"
+
+enum {
+	ROUNDS = 3000,
+	TURNS = 8,	      /* of the loop in a round */
+	HEAD = RIG_DATA + 64, /* headers, where the flipper is */
+	DATA = RIG_DATA + 0x10000,
+	TABLE = RIG_DATA + 0x8000,
+};
+
+/* The tap's questions to its file: all well. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	(void)fd;
+	(void)request;
+	return 0;
+}
+
+/* A few turns: the flipper can keep a device busy for ever, as a guest can. */
+static void turn(struct dev_rig *rig)
+{
+	for (unsigned i = 0; i < TURNS; i++) {
+		int n = loop_turn(rig->loop, 0);
+
+		assert_true(n >= 0);
+		if (n == 0)
+			return;
+	}
+}
+
+/* What the test does as the guest's first CPU in one round. */
+typedef void (*round_fn)(void *opaque, unsigned round);
+
+struct run {
+	struct dev_rig *rig;
+	uint64_t features;
+	unsigned queues;
+	round_fn round;
+	void *opaque;
+};
+
+/* Chains of all lengths, and the doorbells, while the flipper runs. */
+static void offer(const struct run *run, unsigned queue, const struct dr_buf *bufs, unsigned count,
+		  unsigned round)
+{
+	struct driver_ring *ring = &run->rig->ring[queue];
+
+	if (round % 3 == 2)
+		dr_offer(ring, dr_indirect(ring, 0, gpa(TABLE), bufs, count));
+	else
+		dr_offer(ring, dr_chain(ring, (uint16_t)(round % 2 * 4), bufs, count));
+	virtio_kick(run->rig->dev, queue);
+}
+
+/* As rig_start, but the flipper may break the device again at any moment. */
+static void restart(const struct run *run)
+{
+	struct dev_rig *rig = run->rig;
+
+	assert_true(dr_negotiate(rig->dev, rig->features));
+	for (unsigned i = 0; i < run->queues; i++) {
+		dr_init(&rig->ring[i], rig->mem, rig->ring[i].desc, (uint16_t)rig->ring_size);
+		assert_true(dr_setup_queue(rig->dev, i, &rig->ring[i]));
+	}
+	(void)dr_driver_ok(rig->dev);
+}
+
+static void storm(const struct run *run, struct flipper *f)
+{
+	unsigned broken = 0, i;
+	uint32_t seed = 7;
+
+	flipper_start(f);
+	for (i = 0; i < ROUNDS; i++) {
+		run->round(run->opaque, i);
+		if (i % 4 == 0)
+			flipper_flip(f, &seed); /* wherever there is but one processor */
+		turn(run->rig);
+		if (rig_broken(run->rig)) {
+			broken++;
+			restart(run);
+		}
+	}
+	print_message("%llu stores, %u times broken in %u rounds\n", flipper_stop(f), broken, i);
+	assert_true(broken > 0 && broken < i);
+	rig_start(run->rig, run->features, run->queues);
+	assert_false(rig_broken(run->rig));
+}
+
+/* --- the block device --- */
+
+struct blk_run {
+	struct run run;
+	struct stub_disk *stub;
+};
+
+static void blk_round(void *opaque, unsigned round)
+{
+	struct blk_run *b = opaque;
+	uint8_t *header = rig_at(b->run.rig, HEAD);
+	const struct dr_buf bufs[] = {
+		{ HEAD, 16, false },
+		{ DATA, round % 2 ? 512 : 0, false },
+		{ DATA + 0x1000, round % 2 ? 0 : 4096, true },
+		{ DATA + 0x4000, 1, true },
+	};
+
+	memset(header, 0, 16);
+	header[0] = round % 2;
+	header[8] = (uint8_t)(round % 16);
+	offer(&b->run, 0, bufs, 4, round);
+}
+
+static void test_threat_14_blk_while_it_looks(void **state)
+{
+	enum { SECTORS = 64, F_FLUSH = 1 << 9, F_DISCARD = 1 << 13 };
+	struct dev_rig rig;
+	struct blk_run b = { .run = { &rig, F_FLUSH | F_DISCARD | VIRTIO_F_INDIRECT_DESC, 1,
+				      blk_round, &b } };
+	struct virtio_blk_config config = { .threads = 2 };
+	const struct dr_buf good[] = { { DATA, 16, false },
+				       { DATA + 0x1000, 512, true },
+				       { DATA + 0x4000, 1, true } };
+	struct flipper f = { .count = 0 };
+
+	(void)state;
+	rig_init(&rig);
+	b.stub = stub_disk_new(SECTORS * 512);
+	b.stub->nowait = true;
+	config.disk = &b.stub->disk;
+	assert_int_equal(virtio_blk_create(&config, 0, rig.mem, rig.loop, &rig.dev), 0);
+	rig_start(&rig, b.run.features, 1);
+	flipper_rings(&f, &rig, 1);
+	flipper_area(&f, &rig, HEAD, 16);
+	flipper_area(&f, &rig, TABLE, 64);
+	storm(&b.run, &f);
+	/* The disk saw no range that it does not have. */
+	assert_int_equal(atomic_load(&b.stub->outside), 0);
+	memset(rig_at(&rig, DATA), 0, 16);
+	assert_int_equal(rig_do(&rig, 0, good, 3), 513);
+	assert_int_equal(*rig_at(&rig, DATA + 0x4000), 0);
+	rig_fini(&rig);
+}
+
+/* --- the network card --- */
+
+struct net_run {
+	struct run run;
+	struct net_rig *net;
+	uint64_t features;
+	unsigned out;
+};
+
+/* What came out at the tap is what was judged: its header is true of its bytes. */
+static void check_sent(struct net_run *n)
+{
+	static uint8_t frame[NET_FRAME_MAX + 1];
+	struct net_hdr hdr, again;
+	ssize_t len;
+
+	while ((len = net_rig_sent(n->net, 0, &hdr, frame, sizeof(frame))) >= 0) {
+		size_t head = (size_t)len < NET_HEAD_MAX ? (size_t)len : NET_HEAD_MAX;
+
+		again = hdr;
+		assert_null(net_hdr_judge_tx(&again, net_features_effective(n->features), frame,
+					     head, (uint64_t)len));
+		assert_memory_equal(&again, &hdr, sizeof(hdr));
+		n->out++;
+	}
+}
+
+static void net_round(void *opaque, unsigned round)
+{
+	const struct net_hdr hdr = frame_tcp_hdr(false, 500);
+	struct net_run *n = opaque;
+	struct dev_rig *rig = &n->net->rig;
+	const struct dr_buf send[] = { { HEAD, NET_HDR_SIZE, false }, { DATA, 1400, false } };
+	const struct dr_buf receive[] = { { DATA + 0x4000, 0x2000, true } };
+	const struct dr_buf command[] = { { HEAD + 0x200, 2 + 8, false },
+					  { DATA + 0x8000, 1, true } };
+	uint8_t *body = rig_at(rig, HEAD + 0x200);
+	uint8_t frame[1400];
+
+	(void)frame_tcp(frame, false, sizeof(frame) - FRAME_TCP4 - 20);
+	net_hdr_store(rig_at(rig, HEAD), &hdr);
+	memcpy(rig_at(rig, DATA), frame, sizeof(frame));
+	offer(&n->run, NET_RIG_TX, send, 2, round);
+	offer(&n->run, NET_RIG_RX, receive, 1, round);
+	net_rig_give(n->net, 0, &(struct net_hdr){ .gso_type = 0 }, frame, 200);
+	body[0] = (uint8_t)(round % 6);
+	body[1] = (uint8_t)(round % 2);
+	offer(&n->run, 2, command, 2, round);
+	check_sent(n);
+}
+
+static void test_threat_14_net_while_it_looks(void **state)
+{
+	const uint64_t features = NET_F_CSUM | NET_F_HOST_TSO4 | NET_F_GUEST_CSUM |
+				  NET_F_MRG_RXBUF | NET_F_CTRL_VQ | NET_F_CTRL_RX |
+				  NET_F_CTRL_MAC_ADDR | VIRTIO_F_INDIRECT_DESC;
+	struct net_rig net;
+	struct net_run n = { .run = { &net.rig, features, 3, net_round, &n },
+			     .net = &net,
+			     .features = features };
+	struct flipper f = { .count = 0 };
+	unsigned before;
+
+	(void)state;
+	net_rig_open(&net, 1);
+	net_rig_start(&net, features);
+	flipper_rings(&f, &net.rig, 3);
+	flipper_area(&f, &net.rig, HEAD, NET_HDR_SIZE);
+	flipper_area(&f, &net.rig, HEAD + 0x200, 10);
+	flipper_area(&f, &net.rig, DATA, 60); /* the frame's own headers */
+	flipper_area(&f, &net.rig, TABLE, 32);
+	storm(&n.run, &f);
+	check_sent(&n);
+	before = n.out;
+	assert_true(before > 0);
+	/* The same by an honest driver goes out. */
+	net_round(&n, 0);
+	rig_settle(&net.rig);
+	check_sent(&n);
+	assert_int_equal(n.out, before + 1);
+	net_rig_close(&net);
+}
+
+/* --- the console, with its control queues --- */
+
+struct console_run {
+	struct run run;
+	size_t printed, longest;
+};
+
+static size_t print(void *opaque, const void *data, size_t len)
+{
+	struct console_run *c = opaque;
+
+	(void)data;
+	c->printed += len;
+	c->longest = len > c->longest ? len : c->longest;
+	return len;
+}
+
+static void console_round(void *opaque, unsigned round)
+{
+	struct console_run *c = opaque;
+	const struct dr_buf text[] = { { DATA, 300, false } };
+	const struct dr_buf empty[] = { { DATA + 0x4000, 64, true } };
+	const struct dr_buf message[] = { { HEAD, 8, false } };
+	uint8_t *raw = rig_at(c->run.rig, HEAD);
+
+	memset(raw, 0, 8);
+	raw[0] = (uint8_t)(round % 3);
+	raw[4] = (uint8_t)(round % 4 * 2); /* ready, -, port 4, open */
+	raw[6] = 1;
+	offer(&c->run, 3, message, 1, round);
+	offer(&c->run, 2, empty, 1, round);
+	offer(&c->run, round % 2 ? 1 : 5, text, 1, round);
+	offer(&c->run, 0, empty, 1, round);
+	(void)virtio_console_input(c->run.rig->dev, 0, "typed", 5);
+	virtio_console_resize(c->run.rig->dev, (uint16_t)round, 25);
+	virtio_console_connect(c->run.rig->dev, 1, round % 5 != 0);
+}
+
+static void test_threat_14_console_while_it_looks(void **state)
+{
+	enum { F_SIZE = 1, F_MULTIPORT = 2 };
+	struct dev_rig rig;
+	struct console_run c = { .run = { &rig, F_SIZE | F_MULTIPORT | VIRTIO_F_INDIRECT_DESC, 6,
+					  console_round, &c } };
+	const struct virtio_console_port ports[] = {
+		{ .out = print, .opaque = &c },
+		{ .name = "one", .out = print, .opaque = &c },
+	};
+	const struct dr_buf text[] = { { DATA, 300, false } };
+	struct flipper f = { .count = 0 };
+
+	(void)state;
+	rig_init(&rig);
+	assert_int_equal(virtio_console_create(ports, 2, rig.mem, rig.loop, &rig.dev), 0);
+	rig_start(&rig, c.run.features, 6);
+	flipper_rings(&f, &rig, 6);
+	flipper_area(&f, &rig, HEAD, 8);
+	flipper_area(&f, &rig, TABLE, 32);
+	storm(&c.run, &f);
+	assert_true(c.longest <= 4096);
+	c.printed = 0;
+	(void)rig_do(&rig, 1, text, 1);
+	assert_int_equal(c.printed, 300);
+	rig_fini(&rig);
+}
+
+/* --- entropy --- */
+
+static void rng_round(void *opaque, unsigned round)
+{
+	const struct dr_buf bufs[] = { { DATA, 64, true }, { DATA + 0x1000, round % 300, true } };
+
+	offer(opaque, 0, bufs, 2, round);
+}
+
+static void test_threat_14_rng_while_it_looks(void **state)
+{
+	struct dev_rig rig;
+	struct run run = { &rig, VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX, 1, rng_round, &run };
+	const struct dr_buf good[] = { { DATA, 64, true } };
+	struct flipper f = { .count = 0 };
+
+	(void)state;
+	rig_init(&rig);
+	assert_int_equal(virtio_rng_create(rig.mem, rig.loop, &rig.dev), 0);
+	rig_start(&rig, run.features, 1);
+	flipper_rings(&f, &rig, 1);
+	flipper_area(&f, &rig, TABLE, 32);
+	storm(&run, &f);
+	assert_int_equal(rig_do(&rig, 0, good, 1), 64);
+	rig_fini(&rig);
+}
+
+/* --- the balloon --- */
+
+static void balloon_round(void *opaque, unsigned round)
+{
+	const struct run *run = opaque;
+	const struct dr_buf pages[] = { { HEAD, 16, false } };
+	const struct dr_buf stats[] = { { HEAD + 0x100, 20, false } };
+	const struct dr_buf report[] = { { DATA + 0x100000, 0x3000, true } };
+
+	for (unsigned i = 0; i < 4; i++)
+		le32_store(rig_at(run->rig, HEAD + 4 * (uint64_t)i), (DATA >> 12) + 0x200 + i);
+	offer(run, round % 2, pages, 1, round);
+	offer(run, 2, stats, 1, round);
+	offer(run, run->queues - 1, report, 1, round);
+	(void)virtio_balloon_set(run->rig->dev, (uint64_t)(round % 64) << 12);
+}
+
+static void test_threat_14_balloon_while_it_looks(void **state)
+{
+	enum { F_STATS = 1 << 1, F_OOM = 1 << 2, F_REPORT = 1 << 5 };
+	struct dev_rig rig;
+	struct run run = { &rig, F_STATS | F_OOM | F_REPORT | VIRTIO_F_INDIRECT_DESC, 4,
+			   balloon_round, &run };
+	struct flipper f = { .count = 0 };
+	uint32_t id;
+
+	(void)state;
+	rig_init(&rig);
+	assert_int_equal(virtio_balloon_create(rig.mem, rig.loop, &rig.dev), 0);
+	run.queues = rig.dev->queue_count;
+	rig_start(&rig, run.features, run.queues);
+	flipper_rings(&f, &rig, run.queues);
+	flipper_area(&f, &rig, HEAD,
+		     16); /* numbers of pages: a few bits, so mostly inside of RAM */
+	flipper_area(&f, &rig, HEAD + 0x100, 20);
+	flipper_area(&f, &rig, TABLE, 32);
+	storm(&run, &f);
+	balloon_round(&run, 0);
+	rig_used(&rig, 0, &id, NULL);
+	assert_int_equal(id, 0);
+	rig_fini(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_threat_14_blk_while_it_looks),
+		cmocka_unit_test(test_threat_14_net_while_it_looks),
+		cmocka_unit_test(test_threat_14_console_while_it_looks),
+		cmocka_unit_test(test_threat_14_rng_while_it_looks),
+		cmocka_unit_test(test_threat_14_balloon_while_it_looks),
+	};
+
+	(void)alarm(100); /* a hang is a failure, too */
+	return cmocka_run_group_tests_name("flipper", tests, NULL, NULL);
+}
