@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "virtio/devices.h"
@@ -117,6 +119,42 @@ uint8_t *rig_at(struct dev_rig *rig, uint64_t at)
 bool rig_broken(const struct dev_rig *rig)
 {
 	return virtio_status(rig->dev) & VIRTIO_S_NEEDS_RESET;
+}
+
+/* The lowest descriptor that is free. */
+static int lowest_free(void)
+{
+	int fd = dup(0);
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+	return fd;
+}
+
+void rig_create_fails(int (*create)(struct dev_rig *rig, struct virtio_dev **dev))
+{
+	struct rlimit old, limit;
+	bool made = false;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (unsigned room = 0; !made; room++) {
+		struct virtio_dev *dev = NULL;
+		struct dev_rig rig;
+		int before = lowest_free(), next;
+
+		rig_init(&rig);
+		next = lowest_free();
+		limit = old;
+		limit.rlim_cur = (rlim_t)next + room;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		made = create(&rig, &dev) == 0;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		assert_true(made == (dev != NULL));
+		assert_true(room < 8);
+		virtio_dev_destroy(dev);
+		rig_fini(&rig);
+		assert_int_equal(lowest_free(), before);
+	}
 }
 
 static struct stub_disk *stub_of(struct disk *disk)

@@ -69,6 +69,12 @@ uint8_t *rig_at(struct dev_rig *rig, uint64_t at);
 /* Whether the device has given up on the driver. */
 bool rig_broken(const struct dev_rig *rig);
 
+/*
+ * threats row 12: calls @create with no descriptor free, then with one more each time until it succeeds. A failure must
+ * leave no device, and what it opened closed; the eighth try at the latest succeeds.
+ */
+void rig_create_fails(int (*create)(struct dev_rig *rig, struct virtio_dev **dev));
+
 /* A disk in memory. Counters are of calls begun. */
 struct stub_disk {
 	struct disk disk; /* first */

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/le.h"
@@ -561,30 +560,16 @@ static void test_threat_17_config(void **state)
 	rig_fini(&rig);
 }
 
+static int create(struct dev_rig *rig, struct virtio_dev **dev)
+{
+	return virtio_balloon_create(rig->mem, rig->loop, dev);
+}
+
 /* Row 12: creation that fails at each descriptor leaves nothing open. */
 static void test_threat_12_create_fails(void **state)
 {
-	struct rlimit old, limit;
-	bool made = false;
-
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	for (unsigned room = 0; !made; room++) {
-		struct virtio_dev *dev = NULL;
-		struct dev_rig rig;
-
-		rig_init(&rig);
-		limit = old;
-		limit.rlim_cur = (rlim_t)dup(0) + room;
-		(void)close((int)(limit.rlim_cur - room));
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-		made = virtio_balloon_create(rig.mem, rig.loop, &dev) == 0;
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-		assert_true(made == (dev != NULL));
-		assert_true(room < 8);
-		virtio_dev_destroy(dev);
-		rig_fini(&rig);
-	}
+	rig_create_fails(create);
 }
 
 int main(void)

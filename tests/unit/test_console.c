@@ -12,8 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/le.h"
 #include "tests/lib/dev_rig.h"
@@ -346,34 +344,18 @@ static void test_threat_05_06_lengths(void **state)
 	close_bench(&b);
 }
 
+static int create(struct dev_rig *rig, struct virtio_dev **dev)
+{
+	static const struct virtio_console_port port = { .out = print };
+
+	return virtio_console_create(&port, 1, rig->mem, rig->loop, dev);
+}
+
 /* Row 12: creation that fails at each descriptor leaves nothing open. */
 static void test_threat_12_create_fails(void **state)
 {
-	static const struct virtio_console_port port = { .out = print };
-	struct rlimit old, limit;
-	bool made = false;
-
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	for (unsigned open_fds = 0; !made; open_fds++) {
-		struct virtio_dev *dev = NULL;
-		struct dev_rig rig;
-		int next;
-
-		rig_init(&rig);
-		next = dup(0);
-		assert_true(next >= 0);
-		(void)close(next);
-		limit = old;
-		limit.rlim_cur = (rlim_t)next + open_fds;
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-		made = virtio_console_create(&port, 1, rig.mem, rig.loop, &dev) == 0;
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-		assert_true(made == (dev != NULL));
-		assert_true(open_fds < 8);
-		virtio_dev_destroy(dev);
-		rig_fini(&rig);
-	}
+	rig_create_fails(create);
 }
 
 int main(void)
