@@ -48,4 +48,7 @@ struct vm_backend *vm_add_backend(struct vm *vm, enum vhost_user_kind kind, cons
  */
 int vm_start_share(struct vm *vm, const struct vm_share_config *share);
 
+/* The virtiofsd of this host (or what HVRUN_VIRTIOFSD names), an absolute name; NULL: there is none. */
+const char *vm_find_virtiofsd(void);
+
 #endif

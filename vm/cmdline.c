@@ -33,6 +33,9 @@ static bool add_own(const struct vm_config *config, const struct arch_words *wor
 	else if (config->console == VM_CONSOLE_SERIAL)
 		ok = add(line, size, words->serial_console);
 	ok = ok && add(line, size, words->always) && add(line, size, "panic=-1");
+	/* Nobody reads its console: the kernel need not write all it has to say, byte by byte. */
+	if (config->exec && !config->log && config->out_fd < 0)
+		ok = ok && add(line, size, "quiet");
 	if (config->disk_count && !config->initrd)
 		ok = ok &&
 		     add(line, size,

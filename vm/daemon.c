@@ -20,6 +20,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
+#include "vm/daemon_atime.h"
 #include "vm/daemon_jail.h"
 
 enum {
@@ -87,36 +88,63 @@ static void stop_child(int report, int err, const char *step)
 	leave(127);
 }
 
-/* Descriptors 0 to 3 and nothing else; @report closes when the program starts. */
-static int arrange_descriptors(int words, int socket, int *report)
+/* Descriptors 0 to 3 and nothing else; @report and @notify close when the program starts. */
+static int arrange_descriptors(int words, int socket, int *report, int *notify)
 {
 	int null = open("/dev/null", O_RDONLY);
 	/* Out of the way of the numbers that are about to be given. */
 	int high[] = { fcntl(words, F_DUPFD, 10), fcntl(socket, F_DUPFD, 10),
-		       fcntl(*report, F_DUPFD_CLOEXEC, 10) };
+		       fcntl(*report, F_DUPFD_CLOEXEC, 10), fcntl(*notify, F_DUPFD_CLOEXEC, 10) };
 
-	if (null < 0 || high[0] < 0 || high[1] < 0 || high[2] < 0)
+	if (null < 0 || high[0] < 0 || high[1] < 0 || high[2] < 0 || high[3] < 0)
 		return -errno;
 	if (dup2(null, 0) < 0 || dup2(high[0], 1) < 0 || dup2(high[0], 2) < 0 ||
-	    dup2(high[1], DAEMON_SOCKET) < 0 || dup2(high[2], DAEMON_SOCKET + 1) < 0 ||
-	    fcntl(DAEMON_SOCKET + 1, F_SETFD, FD_CLOEXEC) < 0)
+	    dup2(high[1], DAEMON_SOCKET) < 0 || dup3(high[2], DAEMON_SOCKET + 1, O_CLOEXEC) < 0 ||
+	    dup3(high[3], DAEMON_SOCKET + 2, O_CLOEXEC) < 0)
 		return -errno;
 	*report = DAEMON_SOCKET + 1;
-	return close_range(DAEMON_SOCKET + 2, ~0U, 0) < 0 ? -errno : 0;
+	*notify = DAEMON_SOCKET + 2;
+	return close_range(DAEMON_SOCKET + 3, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static void run_child(const struct daemon_start *start, int words, int report, pid_t keeper)
+/* A descriptor to our keeper, who waits for it; none where the host has no such thing. */
+static int tell_keeper(const struct daemon_jail *jail, int notify)
+{
+	struct msghdr message = { .msg_iov = &(struct iovec){ "", 1 }, .msg_iovlen = 1 };
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	int fd = daemon_jail_is_ours(jail) ? daemon_atime_stop() : -ENOSYS;
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+							     .cmsg_level = SOL_SOCKET,
+							     .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
+	}
+	return sendmsg(notify, &message, 0) < 0 ? -errno : 0;
+}
+
+static void run_child(const struct daemon_start *start, int words, int report, int notify,
+		      pid_t keeper)
 {
 	const char *const *argv = start->argv;
 	const char *step = "its descriptors";
 	sigset_t none;
-	int r = arrange_descriptors(words, start->socket, &report);
+	int r = arrange_descriptors(words, start->socket, &report, &notify);
 
 	if (!r) {
 		signal(SIGPIPE, SIG_DFL);
 		sigemptyset(&none);
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		r = daemon_enter_jail(start->jail, &step);
+	}
+	if (!r) {
+		step = "its keeper";
+		r = tell_keeper(start->jail, notify);
 	}
 	if (r < 0)
 		stop_child(report, -r, step);
@@ -139,19 +167,64 @@ static bool ends(int pidfd, int pipe, int ms)
 	return n > 0 && pfd[0].revents;
 }
 
+/* What the daemon told its keeper by @notify: a descriptor, or -1. */
+static int hear_daemon(int notify)
+{
+	char byte;
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = &(struct iovec){ &byte, 1 },
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	int fd = -1;
+
+	if (recvmsg(notify, &message, 0) == 1 && CMSG_FIRSTHDR(&message))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+/* Serves the daemon until it ends (true), or our pipe closes. */
+static bool serve(int pidfd, int pipe, int listener)
+{
+	struct pollfd pfd[] = { { .fd = pidfd, .events = POLLIN },
+				{ .fd = pipe },
+				{ .fd = listener, .events = POLLIN } };
+
+	for (;;) {
+		int n = poll(pfd, 3, -1);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0 && (pfd[2].revents & POLLIN))
+			daemon_atime_answer(listener);
+		else if (n > 0 && pfd[2].revents)
+			pfd[2].fd = -1; /* nobody is left who could ask */
+		if (n > 0 && (pfd[0].revents || pfd[1].revents))
+			return pfd[0].revents;
+	}
+}
+
 /* The keeper: waits for the end of the daemon, or of us, and then for the daemon's. */
-__attribute__((noreturn)) static void keep(pid_t pid, int pipe)
+__attribute__((noreturn)) static void keep(pid_t pid, int pipe, int listener)
 {
 	int pidfd = pidfd_open(pid, 0);
+	int high = listener < 0 ? -1 : fcntl(listener, F_DUPFD, 10);
 
 	if (pidfd < 0) {
 		(void)kill(pid, SIGKILL);
 		leave(1);
 	}
+	pidfd = fcntl(pidfd, F_DUPFD, 10);
 	(void)dup2(pipe, 0);
 	(void)dup2(pidfd, 1);
-	(void)close_range(2, ~0U, 0);
-	if (!ends(1, 0, -1)) {
+	if (high >= 0)
+		(void)dup2(high, 2);
+	(void)close_range(high < 0 ? 2 : 3, ~0U, 0);
+	if (!serve(1, 0, high < 0 ? -1 : 2)) {
+		(void)close(2); /* who waits for us goes on, with an error */
 		(void)kill(pid, SIGTERM);
 		if (!ends(1, -1, END_WAIT_MS))
 			(void)kill(pid, SIGKILL);
@@ -162,17 +235,21 @@ __attribute__((noreturn)) static void keep(pid_t pid, int pipe)
 
 static void run_keeper(const struct daemon_start *start, int words, int report, int pipe)
 {
+	int notify[2];
 	pid_t self, pid;
 
 	(void)setsid(); /* the keys of our terminal are neither for it nor for the daemon */
 	(void)prctl(PR_SET_NAME, "hvrun-keeper");
 	self = getpid();
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, notify) < 0)
+		stop_child(report, errno, "a socket");
 	pid = fork();
 	if (pid < 0)
 		stop_child(report, errno, "a process");
 	if (pid == 0)
-		run_child(start, words, report, self);
-	keep(pid, pipe);
+		run_child(start, words, report, notify[1], self);
+	close(notify[1]);
+	keep(pid, pipe, hear_daemon(notify[0]));
 }
 
 /* In ourselves again. */

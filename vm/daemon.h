@@ -37,6 +37,7 @@ struct daemon_jail {
 	const char *root_at;  /* the root is mounted there too; NULL: not */
 	const char *readonly; /* absolute name of a folder that it cannot write to; NULL: none */
 	bool network;	      /* keeps the host's network */
+	bool same_ids;	      /* unless we are root: its user is who we are, not root, there too */
 };
 
 /* What to start. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
@@ -42,17 +43,17 @@ static int write_file(const char *path, const char *text)
 	return r;
 }
 
-/* The new namespace knows one user and one group, ours, as its root. */
-static int map_identity(unsigned uid, unsigned gid)
+/* The new namespace knows one user and one group, ours, as its root or by their own numbers. */
+static int map_identity(unsigned uid, unsigned gid, bool same)
 {
 	char text[32];
 	int r = write_file("/proc/self/setgroups", "deny");
 
 	if (r < 0)
 		return r;
-	(void)snprintf(text, sizeof(text), "0 %u 1", uid);
+	(void)snprintf(text, sizeof(text), "%u %u 1", same ? uid : 0, uid);
 	r = write_file("/proc/self/uid_map", text);
-	(void)snprintf(text, sizeof(text), "0 %u 1", gid);
+	(void)snprintf(text, sizeof(text), "%u %u 1", same ? gid : 0, gid);
 	return r < 0 ? r : write_file("/proc/self/gid_map", text);
 }
 
@@ -75,7 +76,27 @@ static int pretend_setgroups(void)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
-static int enter_namespaces(int flags, const char **step)
+/* One who is not called root keeps the rights over the namespace beyond exec. */
+static int keep_rights(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	data[0].inheritable = data[0].permitted;
+	data[1].inheritable = data[1].permitted;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return -errno;
+	for (unsigned cap = 0; cap < 64; cap++) {
+		if ((data[cap / 32].permitted >> cap % 32 & 1) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int enter_namespaces(int flags, bool same_ids, const char **step)
 {
 	unsigned uid = geteuid(), gid = getegid();
 	int r;
@@ -89,8 +110,13 @@ static int enter_namespaces(int flags, const char **step)
 	if (unshare(CLONE_NEWUSER | flags) < 0)
 		return -errno;
 	*step = "the users of its namespace";
-	r = map_identity(uid, gid);
-	return r < 0 ? r : pretend_setgroups();
+	r = map_identity(uid, gid, same_ids);
+	if (!r)
+		r = pretend_setgroups();
+	if (r || !same_ids)
+		return r;
+	*step = "its rights";
+	return keep_rights();
 }
 
 /*
@@ -142,7 +168,7 @@ static void raise_limit(void)
 int daemon_enter_jail(const struct daemon_jail *jail, const char **step)
 {
 	int flags = (jail->mounts ? CLONE_NEWNS : 0) | (jail->network ? 0 : CLONE_NEWNET);
-	int r = flags ? enter_namespaces(flags, step) : 0;
+	int r = flags ? enter_namespaces(flags, jail->same_ids, step) : 0;
 
 	raise_limit();
 	if (r < 0 || !jail->mounts)
@@ -160,6 +186,11 @@ int daemon_enter_jail(const struct daemon_jail *jail, const char **step)
 	}
 	*step = "a read-only view of the folder";
 	return jail->readonly ? make_readonly(jail->readonly) : 0;
+}
+
+bool daemon_jail_is_ours(const struct daemon_jail *jail)
+{
+	return jail->same_ids && geteuid() != 0;
 }
 
 int daemon_die_with(pid_t parent)

@@ -3,6 +3,7 @@
 #ifndef VM_DAEMON_JAIL_H
 #define VM_DAEMON_JAIL_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "vm/daemon.h"
@@ -18,6 +19,12 @@ struct daemon_failure {
  * one thread, but who knows).
  */
 int daemon_enter_jail(const struct daemon_jail *jail, const char **step);
+
+/*
+ * Whether that jail has a user namespace in which files of others are nobody's, so that the process is
+ * served by its keeper (vm/daemon_atime.h).
+ */
+bool daemon_jail_is_ours(const struct daemon_jail *jail);
 
 /* The process gets SIGTERM when @parent ends; ESRCH if it has ended already. 0, or -1 with errno. */
 int daemon_die_with(pid_t parent);

@@ -19,7 +19,7 @@
 #include "base/diag.h"
 #include "vm/machine.h"
 
-static const char *find_virtiofsd(void)
+const char *vm_find_virtiofsd(void)
 {
 	static const char *const places[] = {
 		"/usr/libexec/virtiofsd",
@@ -33,10 +33,7 @@ static const char *find_virtiofsd(void)
 
 	if (!named)
 		return daemon_find(places);
-	if (*named == '/' && access(named, X_OK) == 0)
-		return named;
-	diag_error("HVRUN_VIRTIOFSD=%s: this is not the absolute name of a program", named);
-	return NULL;
+	return *named == '/' && access(named, X_OK) == 0 ? named : NULL;
 }
 
 /* "source=" and @dir, with what parts words for the C program put behind a backslash. -ENAMETOOLONG. */
@@ -76,11 +73,12 @@ static const char *place_for_root(void)
 }
 
 static int start(struct daemon *daemon, const char *program, const char *dir, bool readonly,
-		 int listener)
+		 bool same_ids, int listener)
 {
 	const char *root_at = strcmp(dir, "/") == 0 ? place_for_root() : NULL;
 	const struct daemon_jail jail = {
 		.mounts = true,
+		.same_ids = same_ids,
 		.root_at = root_at,
 		.readonly = !readonly ? NULL
 			    : root_at ? root_at
@@ -138,9 +136,14 @@ int vm_start_share(struct vm *vm, const struct vm_share_config *share)
 
 	if (status)
 		return status;
-	program = find_virtiofsd();
+	program = vm_find_virtiofsd();
 	if (!program) {
-		if (!getenv("HVRUN_VIRTIOFSD"))
+		const char *named = getenv("HVRUN_VIRTIOFSD");
+
+		if (named)
+			diag_error("HVRUN_VIRTIOFSD=%s: this is not the absolute name of a program",
+				   named);
+		else
 			diag_error("share %s: virtiofsd is not installed; Debian has it in package "
 				   "virtiofsd (Debian 12: qemu-system-common)",
 				   share->path);
@@ -153,7 +156,8 @@ int vm_start_share(struct vm *vm, const struct vm_share_config *share)
 	if (r < 0) {
 		diag_error("share %s: cannot make a socket: %s", share->path, strerror(-r));
 	} else {
-		r = start(&backend->daemon, program, dir, share->readonly, listener);
+		r = start(&backend->daemon, program, dir, share->readonly, vm->config->exec,
+			  listener);
 		close(listener);
 	}
 	free(dir);

@@ -39,7 +39,7 @@ struct spec {
 	unsigned share_count;
 	const char *share_tag; /* of the share whose path comes next */
 	const char *root_tag;  /* virtio-fs, or NULL */
-	const char *root_disk; /* block device with the root's files, or NULL */
+	const char *root_disk; /* block device with a copy of the root, or NULL */
 	bool root_readonly;    /* with an overlay that is thrown away */
 };
 
@@ -54,6 +54,7 @@ long write_all(int fd, const char *data, size_t len);
 int open_read(const char *path);
 /* The whole of a small file into @to, zero-ended; its length, or -errno. */
 long read_file(const char *path, char *to, size_t size);
+void sleep_ms(long ms);
 
 /* init.c: ends the guest with a line for the user: the command could not be run. Does not return. */
 void fail(const char *what, const char *whom, long err);

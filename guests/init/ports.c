@@ -56,13 +56,6 @@ static int try_port(const char *name, int flags)
 	return fd;
 }
 
-static void sleep_ms(long ms)
-{
-	struct __kernel_timespec time = { .tv_nsec = ms * 1000000 };
-
-	sys((long)&time, 0, 0, 0, 0, __NR_nanosleep);
-}
-
 /* The host says right after a port's name that its end is open; only then the port can be used. */
 static bool connected(int fd)
 {

@@ -214,10 +214,13 @@ static void child(struct spec *spec, int in, int out, int err)
 	sys(explain(spec->argv[0], execute_along_path(spec)), 0, 0, 0, 0, __NR_exit_group);
 }
 
-static void make_pipe(int fds[2])
+/* It belongs to the user, who may open it once more as /dev/stderr and the like. */
+static void make_pipe(int fds[2], const struct spec *spec)
 {
 	long r = sys((long)fds, 0, 0, 0, 0, __NR_pipe2);
 
+	if (r >= 0)
+		r = sys(fds[0], spec->uid, spec->gid, 0, 0, __NR_fchown);
 	if (r < 0)
 		fail("cannot make", "a pipe", r);
 }
@@ -228,9 +231,9 @@ int run_command(struct spec *spec, int in_port, int out_port, int err_port)
 	long pid, ended = 0;
 	int pidfd;
 
-	make_pipe(in);
-	make_pipe(out);
-	make_pipe(err);
+	make_pipe(in, spec);
+	make_pipe(out, spec);
+	make_pipe(err, spec);
 	pid = sys(SIGCHLD, 0, 0, 0, 0, __NR_clone);
 	if (pid == 0)
 		child(spec, in[0], out[1], err[1]);

@@ -4,6 +4,7 @@
  * overlay in memory unless it may be written, with the kernel's file systems in it.
  */
 #include <asm/unistd.h>
+#include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
@@ -12,6 +13,13 @@
 static void make_dir(const char *path)
 {
 	sys(AT_FDCWD, (long)path, 0755, 0, 0, __NR_mkdirat);
+}
+
+/* In files of the host's directories it is the user who does something, where the host knows no root. */
+static void act_as(unsigned uid, unsigned gid)
+{
+	sys(gid, 0, 0, 0, 0, __NR_setfsgid);
+	sys(uid, 0, 0, 0, 0, __NR_setfsuid);
 }
 
 static long try_mount(const char *what, const char *at, const char *type, unsigned long flags,
@@ -29,6 +37,21 @@ static void mount_or_fail(const char *what, const char *at, const char *type, un
 		fail("cannot mount", type, r);
 }
 
+/* A disk's driver may still be about to find it. */
+static void mount_disk(const char *disk, const char *at)
+{
+	long r = -ENOENT;
+
+	for (unsigned tries = 0; r == -ENOENT && tries < 5000; tries++) {
+		if (tries)
+			sleep_ms(1);
+		r = try_mount(disk, at, "ext4", 0, NULL);
+	}
+	sys(AT_FDCWD, (long)"/new/lost+found", AT_REMOVEDIR, 0, 0, __NR_unlinkat); /* of mke2fs */
+	if (r < 0)
+		fail("cannot mount the copy of the root on", disk, r);
+}
+
 /* The root's own files, at @at. */
 static void mount_source(const struct spec *spec, const char *at)
 {
@@ -37,7 +60,7 @@ static void mount_source(const struct spec *spec, const char *at)
 	if (spec->root_tag)
 		mount_or_fail(spec->root_tag, at, "virtiofs", flags, NULL);
 	else if (spec->root_disk)
-		mount_or_fail(spec->root_disk, at, "ext4", flags, NULL);
+		mount_disk(spec->root_disk, at);
 	else
 		mount_or_fail("root", at, "tmpfs", 0, "mode=755");
 }
@@ -83,7 +106,10 @@ static void mount_shares(const struct spec *spec)
 		const struct share *share = &spec->shares[i];
 		long r;
 
+		if (!spec->root_readonly)
+			act_as(spec->uid, spec->gid);
 		make_path("/new", share->at);
+		act_as(0, 0);
 		r = try_mount(share->tag, join(at, sizeof(at), "/new", share->at, NULL, NULL),
 			      "virtiofs", share->readonly ? MS_RDONLY : 0, NULL);
 		if (r < 0)
@@ -92,13 +118,16 @@ static void mount_shares(const struct spec *spec)
 }
 
 /* What a program expects of a running system; /dev, /proc and /sys are mounted here already. */
-static void mount_system(void)
+static void mount_system(const struct spec *spec)
 {
 	static const char *const dirs[] = { "/new/proc", "/new/sys", "/new/dev", "/new/run",
 					    "/new/tmp" };
 
+	if (!spec->root_readonly)
+		act_as(spec->uid, spec->gid);
 	for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		make_dir(dirs[i]);
+	act_as(0, 0);
 	mount_or_fail("proc", "/new/proc", "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL);
 	mount_or_fail("sysfs", "/new/sys", "sysfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL);
 	mount_or_fail("devtmpfs", "/new/dev", "devtmpfs", MS_NOSUID, NULL);
@@ -120,7 +149,7 @@ void make_root(const struct spec *spec)
 	long r;
 
 	mount_root(spec);
-	mount_system();
+	mount_system(spec);
 	mount_shares(spec);
 	r = sys((long)"/new", 0, 0, 0, 0, __NR_chdir);
 	if (r >= 0)

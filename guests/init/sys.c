@@ -2,6 +2,7 @@
 /* The few words of a C library that init needs. */
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
+#include <linux/time_types.h>
 
 #include "init.h"
 
@@ -101,4 +102,11 @@ long read_file(const char *path, char *to, size_t size)
 	sys(fd, 0, 0, 0, 0, __NR_close);
 	to[used] = '\0';
 	return n < 0 ? n : (long)used;
+}
+
+void sleep_ms(long ms)
+{
+	struct __kernel_timespec time = { .tv_nsec = ms * 1000000 };
+
+	sys((long)&time, 0, 0, 0, 0, __NR_nanosleep);
 }
