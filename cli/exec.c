@@ -30,7 +30,7 @@ enum {
 struct exec_options {
 	struct options run; /* first: rows of run's table fill it */
 	char *root;
-	bool root_rw;
+	bool root_rw, root_copy;
 	const char *modules;
 	const char *cwd;
 	const char *env[ENV_MAX];
@@ -48,16 +48,24 @@ static int apply_root(struct parser *parser, char *value)
 	char *list = value;
 	const char *dir = parse_part(&list);
 
-	if (list) {
+	while (list) {
 		char *word = parse_part(&list);
 
-		if (strcmp(word, "rw") != 0 || list)
+		if (strcmp(word, "rw") == 0)
+			exec->root_rw = true;
+		else if (strcmp(word, "copy") == 0)
+			exec->root_copy = true;
+		else
 			return parse_fail(parser,
-					  "--root %s: unknown word \"%s\"; there is rw, without "
-					  "which what is written vanishes",
+					  "--root %s: unknown word \"%s\"; there are rw, without "
+					  "which what is written vanishes, and copy",
 					  dir, word);
-		exec->root_rw = true;
 	}
+	if (exec->root_rw && exec->root_copy)
+		return parse_fail(parser,
+				  "--root %s: rw and copy do not go together: what is "
+				  "written to a copy vanishes",
+				  dir);
 	exec->root = realpath(dir, NULL);
 	if (!exec->root)
 		return parse_fail(parser, "--root %s: %s", dir, strerror(errno));
@@ -103,8 +111,8 @@ static int apply_env(struct parser *parser, char *value)
 
 static const struct option own_rows[] = {
 	{ .name = "root",
-	  .value = "DIR[,rw]",
-	  .help = "the command's root; default /, what is written vanishes",
+	  .value = "DIR[,OPT]",
+	  .help = "the command's root; default /; rw: what is written stays",
 	  .apply = apply_root },
 	{ .name = "modules",
 	  .value = "DIR",
@@ -193,7 +201,9 @@ static int make_image(struct exec_options *exec, char **argv, int argc, struct e
 	exec_spec_add(&image->spec, 'c', directory(exec, here));
 	if (uname(&host) == 0)
 		exec_spec_add(&image->spec, 'h', host.nodename);
-	return exec_image_make(image, &exec->run.config, exec->root, exec->root_rw, exec->modules);
+	return exec_image_make(image, &exec->run.config,
+			       &(struct exec_root){ exec->root, exec->root_rw, exec->root_copy },
+			       exec->modules);
 }
 
 /* The command's streams are ports of the machine; the console is for people who asked for it. */
@@ -215,7 +225,7 @@ static void connect_streams(struct vm_config *config, bool input_open)
 
 static int boot(struct exec_options *exec, char **argv, int argc, bool input_open)
 {
-	struct exec_image image = { .fs.fd = -1 };
+	struct exec_image image = { .fs.fd = -1, .copy.fd = -1 };
 	struct vm_config *config = &exec->run.config;
 	int status = make_image(exec, argv, argc, &image);
 

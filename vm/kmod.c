@@ -196,6 +196,11 @@ struct walk_each {
 
 static int give(const struct walk_each *each, const char *name, unsigned depth);
 
+bool kmod_knows_builtin(const struct kmod_index *index)
+{
+	return index->builtin != NULL;
+}
+
 /* The modules that are named in @words, with commas between. */
 static int give_needed(const struct walk_each *each, const char *words, unsigned depth)
 {

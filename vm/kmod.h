@@ -24,6 +24,9 @@ void kmod_free(struct kmod_index *index);
 /* Whether the kernel has @name at all: as a module, or (by modules.builtin) built in. */
 bool kmod_has(const struct kmod_index *index, const char *name);
 
+/* Whether there is a list of what is built in, so that kmod_has is the last word. */
+bool kmod_knows_builtin(const struct kmod_index *index);
+
 /* Takes the module of the file @path, unpacked: @size bytes at @data. 0 goes on, else kmod_each returns it. */
 typedef int (*kmod_fn)(void *opaque, const char *path, const uint8_t *data, size_t size);
 
