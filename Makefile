@@ -258,6 +258,11 @@ install: all
 	install -s -m 755 hvrun '$(DESTDIR)$(PREFIX)/bin/hvrun'
 	install -d '$(DESTDIR)$(PREFIX)/share/man/man1'
 	install -m 644 docs/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1/'
+	install -d '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' \
+		'$(DESTDIR)$(PREFIX)/share/zsh/site-functions' '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d'
+	tools/completions bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hvrun'
+	tools/completions zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_hvrun'
+	tools/completions fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/hvrun.fish'
 	install -d '$(DESTDIR)$(PREFIX)/share/doc/hvrun/docs'
 	install -m 644 LICENSE README.md '$(DESTDIR)$(PREFIX)/share/doc/hvrun'
 	cd docs && find . -name '*.md' -exec install -D -m 644 '{}' '$(abspath $(DESTDIR)/$(PREFIX))/share/doc/hvrun/docs/{}' ';'

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The shells' completions: bash completes on a terminal; zsh and fish read theirs, where they are installed.
+. "$TEST_TOP/tests/lib/sh.sh"
+
+for shell in bash zsh fish; do
+	if "$TEST_TOP/tools/completions" "$shell" "$HVRUN" >"$TMPDIR/$shell" 2>"$TMPDIR/said" && [ ! -s "$TMPDIR/said" ]; then
+		ok "$shell: made"
+	else
+		not_ok "$shell: made" "$(head -n 1 "$TMPDIR/said")"
+	fi
+done
+
+# Each option of each command's help is offered, and nothing else, by bash's own function.
+complete_words() { # WORDS...: what is offered for the last of them
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+	_hvrun 2>/dev/null
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+# shellcheck disable=SC1091
+. "$TMPDIR/bash"
+for command in run exec sign verify ctl report; do
+	want=$("$HVRUN" $command --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort)
+	got=$(complete_words hvrun $command -- | sort)
+	[ -n "$want" ] && [ "$want" = "$got" ] && ok "bash: options of $command" ||
+		not_ok "bash: options of $command" "$(diff <(echo "$want") <(echo "$got") | tr '\n' '|')"
+done
+
+is() { # NAME GOT WANTED
+	[ "$2" = "$3" ] && ok "$1" || not_ok "$1" "'$2' is not '$3'"
+}
+cd "$TMPDIR" && mkdir -p folder/inner && : >kernel && : >kernel.old
+is 'bash: commands' "$(complete_words hvrun e | tr '\n' ' ')" 'exec '
+is 'bash: choices' "$(complete_words hvrun --console '' | tr '\n' ' ')" 'serial virtio none '
+is 'bash: choices behind =' "$(complete_words hvrun --sandbox = o | tr '\n' ' ')" 'on off '
+is 'bash: files' "$(complete_words hvrun exec -k ker | sort | tr '\n' ' ')" 'kernel kernel.old '
+is 'bash: folders only' "$(complete_words hvrun exec --root '' | tr '\n' ' ')" 'folder '
+is 'bash: a command behind --' "$(complete_words hvrun exec -k kernel -- una | grep -x uname | head -n 1)" 'uname'
+is 'bash: its words' "$(complete_words hvrun exec -k kernel -- cat fol | tr '\n' ' ')" 'folder '
+is 'bash: ctl' "$(complete_words hvrun ctl socket stat | tr '\n' ' ')" 'status '
+
+# A real bash on a real terminal.
+if "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O1 -o pty "$TEST_TOP/tests/cli/pty.c" 2>said; then
+	if INPUTRC=/dev/null PS1='ready> ' ./pty 'see:ready> ' 'send:. ./bash\x0d' 'see:ready> ' \
+		'send:hvrun exec --mod\x09' 'see:hvrun exec --modules ' 'send:fol\x09' 'see:folder/' \
+		'send:\x15exit 7\x0d' exit:7 -- sh -c 'exec bash --norc --noprofile -i 2>&1' >said 2>&1; then
+		ok 'bash: on a terminal'
+	else
+		not_ok 'bash: on a terminal' "$(head -c 300 said | tr '\r\n' '||')"
+	fi
+else
+	not_ok 'build of tests/cli/pty.c' "$(head -n 1 said)"
+fi
+for shell in zsh fish; do
+	if ! command -v $shell >/dev/null; then
+		skip "$shell: reads it" "there is no $shell here"
+	elif $shell -n $shell 2>said; then
+		ok "$shell: reads it"
+	else
+		not_ok "$shell: reads it" "$(head -n 1 said)"
+	fi
+done
+if command -v fish >/dev/null; then
+	is 'fish: completes' "$(HOME=$TMPDIR fish --no-config -c 'source fish; complete -C "hvrun exec --mod"' 2>/dev/null | cut -f1)" --modules
+fi
