@@ -23,6 +23,9 @@ rig_load() {
 	rig_exit_key=exit_reason # the field of the kvm_exit tracepoint that says why
 	rig_kvmtool_options='--virtio-transport mmio'
 	rig_limit=200 # seconds that a test's boot of a guest may take in all
+	rig_exec_modules='' # that exec's root needs besides
+	rig_exec_memory=1024 # MiB of L1 while it runs some of exec's guests
+	rig_exec_limit=300 # seconds for all of exec's guests in one L1
 	rig_device_cpus=2 # of the guest in which the devices are tested
 	rig_device_limit=240 # seconds for all of that
 	[ -f "tests/rig/$rig_arch.conf" ] || {
@@ -123,6 +126,44 @@ rig_job_install() {
 				cp -P "$rig_ji_tree/$rig_file" "$rig_ji_root/$rig_to"
 			done
 	done
+}
+
+# The distribution's virtiofsd with its libraries, for L1.
+rig_job_virtiofsd() {
+	if [ "$rig_suite" = bookworm ]; then
+		rig_job_install "$1" qemu-system-common usr/lib/qemu/virtiofsd &&
+			rig_job_install "$1" libglib2.0-0 '*/libglib-2.0.so.*' '*/libgmodule-2.0.so.*' &&
+			rig_job_install "$1" libpcre2-8-0 '*/libpcre2-8.so.*' &&
+			rig_job_install "$1" libnuma1 '*/libnuma.so.*'
+	else
+		rig_job_install "$1" virtiofsd usr/libexec/virtiofsd &&
+			rig_job_install "$1" libgcc-s1 '*/libgcc_s.so.*'
+	fi &&
+		rig_job_install "$1" libseccomp2 '*/libseccomp.so.*' &&
+		rig_job_install "$1" libcap-ng0 '*/libcap-ng.so.*' &&
+		rig_job_install "$1" libc6 '*/ld-linux*' '*/libc.so.6' '*/libm.so.6'
+}
+
+# A job's script that goes over to a root in which programs find their libraries, and runs /job/main there.
+# Programs that lock themselves in by pivot_root want a root that is a mount; an initramfs is none.
+rig_l1_root() {
+	cat <<'L1'
+mkdir /newroot
+mount -t tmpfs root /newroot
+cd /newroot
+for d in bin dev proc sys tmp rig job out; do
+	mkdir $d
+	mount --rbind /$d $d
+done
+mkdir etc
+cp /etc/* etc/
+mkdir -p /job/root/usr/lib /job/root/usr/lib64
+ln -s job/root/usr usr
+ln -s usr/lib lib
+ln -s usr/lib64 lib64
+mount -o move . /
+exec chroot . /bin/sh /job/main
+L1
 }
 
 # The busybox of this rig's architecture.

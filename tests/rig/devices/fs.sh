@@ -11,18 +11,7 @@ prepare() {
 	# L1's own file system is in memory and has no extended attributes.
 	truncate -s 16M "$job/fs.img" &&
 		PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -O ^has_journal -N 8192 "$job/fs.img" || return 1
-	if [ "$rig_suite" = bookworm ]; then
-		rig_job_install "$job" qemu-system-common usr/lib/qemu/virtiofsd &&
-			rig_job_install "$job" libglib2.0-0 '*/libglib-2.0.so.*' '*/libgmodule-2.0.so.*' &&
-			rig_job_install "$job" libpcre2-8-0 '*/libpcre2-8.so.*' &&
-			rig_job_install "$job" libnuma1 '*/libnuma.so.*'
-	else
-		rig_job_install "$job" virtiofsd usr/libexec/virtiofsd &&
-			rig_job_install "$job" libgcc-s1 '*/libgcc_s.so.*'
-	fi &&
-		rig_job_install "$job" libseccomp2 '*/libseccomp.so.*' &&
-		rig_job_install "$job" libcap-ng0 '*/libcap-ng.so.*' &&
-		rig_job_install "$job" libc6 '*/ld-linux*' '*/libc.so.6' '*/libm.so.6'
+	rig_job_virtiofsd "$job"
 }
 
 l1_modules() {
