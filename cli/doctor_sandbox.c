@@ -25,6 +25,8 @@ static const char *feature_option(unsigned feature)
 		return "--reboot";
 	case SANDBOX_ACCEPT:
 		return "--port NAME,socket=";
+	case SANDBOX_VSOCK:
+		return "--vsock";
 	case SANDBOX_BALLOON:
 		return "--balloon";
 	case SANDBOX_CORE:

@@ -26,6 +26,9 @@ int apply_vhost_user(struct parser *parser, char *value);
 /* --gdb unix:PATH|[ADDR:]PORT[,nowait] (cli/options_gdb.c). */
 int apply_gdb(struct parser *parser, char *value);
 
+/* --vsock CID,path=SOCKET (cli/options_vsock.c). */
+int apply_vsock(struct parser *parser, char *value);
+
 /* --net KIND[,OPT]...: the config's next network (cli/options_net.c). */
 int apply_net(struct parser *parser, char *value);
 

@@ -60,6 +60,9 @@ struct loop {
 
 	struct source *sources; /* of the owner */
 	size_t slots;
+	uint32_t *by_fd; /* 1 + the slot of each descriptor below @fds; 0: none */
+	size_t fds;
+	size_t first_free; /* no slot before it is free */
 	struct loop_timer *timers;
 
 	struct lock lock RANKED(loop);
@@ -181,20 +184,54 @@ static uint64_t source_key(size_t slot, const struct source *source)
 
 static struct source *find_fd(struct loop *loop, int fd)
 {
-	for (size_t i = 0; i < loop->slots; i++)
-		if (loop->sources[i].fd == fd)
-			return &loop->sources[i];
-	return NULL;
+	if ((size_t)fd >= loop->fds || !loop->by_fd[fd])
+		return NULL;
+	return &loop->sources[loop->by_fd[fd] - 1];
+}
+
+/* Room to find descriptor @fd by its number. */
+static bool know_fd(struct loop *loop, int fd)
+{
+	size_t fds = loop->fds ? loop->fds : 64;
+	uint32_t *more;
+
+	if ((size_t)fd < loop->fds)
+		return true;
+	while (fds <= (size_t)fd)
+		fds *= 2;
+	more = (uint32_t *)reallocarray(loop->by_fd, fds, sizeof(*more));
+	if (!more)
+		return false;
+	for (size_t i = loop->fds; i < fds; i++)
+		more[i] = 0;
+	loop->by_fd = more;
+	loop->fds = fds;
+	return true;
+}
+
+static void take_slot(struct loop *loop, struct source *source, int fd)
+{
+	source->fd = fd;
+	loop->by_fd[fd] = (uint32_t)(source - loop->sources) + 1;
+}
+
+static void leave_slot(struct loop *loop, struct source *source)
+{
+	loop->by_fd[source->fd] = 0;
+	source->fd = -1;
+	if ((size_t)(source - loop->sources) < loop->first_free)
+		loop->first_free = (size_t)(source - loop->sources);
 }
 
 /* A free slot, growing the table where there is none; NULL without memory. */
 static struct source *free_slot(struct loop *loop)
 {
-	struct source *source = find_fd(loop, -1), *more;
+	struct source *source, *more;
 	size_t slots = loop->slots ? loop->slots * 2 : 8;
 
-	if (source)
-		return source;
+	for (; loop->first_free < loop->slots; loop->first_free++)
+		if (loop->sources[loop->first_free].fd < 0)
+			return &loop->sources[loop->first_free];
 	more = (struct source *)reallocarray(loop->sources, slots, sizeof(*more));
 	if (!more)
 		return NULL;
@@ -237,10 +274,10 @@ static int add_source(struct loop *loop, int fd, uint32_t events, const struct s
 		return -EBADF;
 	if (find_fd(loop, fd))
 		return -EEXIST;
-	source = free_slot(loop);
+	source = know_fd(loop, fd) ? free_slot(loop) : NULL;
 	if (!source)
 		return -ENOMEM;
-	source->fd = fd;
+	take_slot(loop, source, fd);
 	source->events = 0;
 	source->fd_fn = fns->fd_fn;
 	source->counter_fn = fns->counter_fn;
@@ -248,7 +285,7 @@ static int add_source(struct loop *loop, int fd, uint32_t events, const struct s
 	source->opaque = fns->opaque;
 	err = set_events(loop, source, events);
 	if (err)
-		source->fd = -1;
+		leave_slot(loop, source);
 	return err;
 }
 
@@ -284,7 +321,7 @@ int loop_del(struct loop *loop, int fd)
 		return -ENOENT;
 	/* A descriptor that was closed first has left the set already. */
 	(void)set_events(loop, source, 0);
-	source->fd = -1;
+	leave_slot(loop, source);
 	source->generation++;
 	return 0;
 }
@@ -492,6 +529,7 @@ void loop_destroy(struct loop *loop)
 	if (loop->epfd >= 0)
 		(void)close(loop->epfd);
 	free(loop->sources);
+	free(loop->by_fd);
 	cond_destroy(&loop->changed);
 	lock_destroy(&loop->lock);
 	free(loop);

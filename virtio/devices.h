@@ -76,6 +76,41 @@ int virtio_balloon_set(struct virtio_dev *dev, uint64_t bytes);
 /* What is known now; also asks the driver for new statistics, for the next look. Loop thread. */
 void virtio_balloon_look(struct virtio_dev *dev, struct virtio_balloon_info *info);
 
+enum { VIRTIO_VSOCK_CONNS = 3584 }; /* connections of a machine, at most */
+
+struct virtio_vsock_config {
+	uint64_t cid; /* of the guest, 3 to 2^32 - 2 */
+	/*
+	 * A unix stream socket, not blocking, on which clients are waited for while a driver is there; -1:
+	 * none. The caller's; outlives the device.
+	 */
+	int listen_fd;
+	unsigned conns; /* at most at once, 1 to VIRTIO_VSOCK_CONNS */
+	/*
+	 * The guest wants to be connected to @port: asks for a socket, which comes, or does not, by
+	 * virtio_vsock_connected with @cookie. A negative number refuses at once. NULL: all are refused.
+	 */
+	int (*connect)(void *opaque, uint32_t port, uint64_t cookie);
+	void *opaque;
+};
+
+/*
+ * Socket device (5.10), stream sockets only: connections of the guest to ports of the host, and of clients
+ * of the host, who say "CONNECT PORT\n" and hear "OK PORT\n", to ports of the guest. Whoever writes to
+ * a socket that was closed must not be ended by SIGPIPE.
+ */
+int virtio_vsock_create(const struct virtio_vsock_config *config, struct guest_mem *mem,
+			struct loop *loop, struct virtio_dev **out);
+
+/*
+ * What came of config.connect: @fd, a connected stream socket, not blocking, the device's from now on; or
+ * below 0: nobody is there. A cookie of a connection that has ended since is no mistake. Loop thread.
+ */
+void virtio_vsock_connected(struct virtio_dev *dev, uint64_t cookie, int fd);
+
+/* How many connections there are. Loop thread. */
+void virtio_vsock_look(struct virtio_dev *dev, unsigned *conns);
+
 struct virtio_net_config {
 	struct net_backend *backend; /* the caller's; outlives the device */
 	uint8_t mac[6];

@@ -158,6 +158,8 @@ struct vm_config {
 	enum vm_discovery discovery;
 	bool io_uring; /* disks by io_uring */
 	bool balloon;
+	uint64_t vsock_cid;	/* 3 to 2^32 - 2 */
+	const char *vsock_path; /* NULL: no vsock */
 
 	/* How the run may end, and what is told of it. */
 	uint64_t timeout_ms; /* from launch; 0: none */

@@ -169,6 +169,21 @@ static int create_rng(struct vm *vm)
 	return r < 0 ? refused("virtio-rng", r) : place(vm, dev);
 }
 
+static int create_vsock(struct vm *vm)
+{
+	struct virtio_vsock_config config = vm_vsock_device(&vm->vsock, vm->config->vsock_cid);
+	struct virtio_dev *dev;
+	int r = virtio_vsock_create(&config, vm->mem, vm->loop, &dev);
+
+	if (r < 0)
+		return refused("virtio-vsock", r);
+	r = place(vm, dev);
+	if (r < 0)
+		return r;
+	r = vm_vsock_start(&vm->vsock, vm->loop, dev);
+	return r < 0 ? refused("virtio-vsock", r) : 0;
+}
+
 static int create_balloon(struct vm *vm)
 {
 	struct virtio_dev *dev;
@@ -358,6 +373,8 @@ static int create_all(struct vm *vm)
 		r = vm->backends[i].disk ? 0 : create_backend(vm, &vm->backends[i]);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
+	if (!r && vm->config->vsock_path)
+		r = create_vsock(vm);
 	if (!r && vm->config->balloon)
 		r = create_balloon(vm);
 	return r;
@@ -384,6 +401,7 @@ void vm_destroy_devices(struct vm *vm)
 {
 	for (unsigned i = 0; vm->loop && i < vm->config->port_count; i++)
 		vm_port_stop(&vm->ports[i]);
+	vm_vsock_stop(&vm->vsock);
 	while (vm->device_count) {
 		struct vm_device *place = &vm->devices[--vm->device_count];
 

@@ -31,6 +31,7 @@ void vm_name_nothing(struct vm *vm)
 	vm->symbols.fd = -1;
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm->disks[i].fd = vm->disk_trees[i].fd = vm->overlays[i].fd = -1;
+	vm_vsock_init(&vm->vsock);
 	for (size_t i = 0; i < VM_MAX_PORTS; i++)
 		vm_port_init(&vm->ports[i]);
 }
@@ -248,6 +249,8 @@ int vm_open_files(struct vm *vm)
 	if (!status)
 		status = open_ports(vm);
 	if (!status)
+		status = vm_vsock_open(&vm->vsock, vm->config);
+	if (!status)
 		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
 	if (!status)
 		status = open_output(vm, "core", vm->config->core, &vm->core_fd);
@@ -318,6 +321,7 @@ void vm_close_files(struct vm *vm)
 		net_backend_destroy(vm->nets[i].backend);
 		vm->nets[i].backend = NULL;
 	}
+	vm_vsock_close(&vm->vsock);
 	close_fd(&vm->log_fd);
 	close_fd(&vm->core_fd);
 	close_fd(&vm->tree_fd);

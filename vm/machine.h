@@ -30,6 +30,7 @@
 #include "vm/remover.h"
 #include "vm/report.h"
 #include "vm/sandbox.h"
+#include "vm/vsock.h"
 #include "vm/watch.h"
 
 enum { VM_MAX_DEVICES = 16 };
@@ -132,7 +133,8 @@ struct vm {
 	unsigned device_count;
 	struct virtio_dev *virtio_ports;   /* the device of the named ports, or NULL */
 	struct virtio_dev *virtio_console; /* one of devices, or NULL */
-	struct virtio_dev *balloon;	   /* one of devices, or NULL */
+	struct vm_vsock vsock;
+	struct virtio_dev *balloon; /* one of devices, or NULL */
 
 	struct vcpu_env vcpu_env;
 	struct vcpu_gate gate;

@@ -42,6 +42,8 @@ unsigned sandbox_features(const struct vm_config *config)
 		features |= SANDBOX_CORE;
 	if (config->balloon)
 		features |= SANDBOX_BALLOON;
+	if (config->vsock_path)
+		features |= SANDBOX_VSOCK;
 	if (config->gdb)
 		features |= SANDBOX_GDB;
 	if (vm_has_backends(config))

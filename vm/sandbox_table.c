@@ -184,8 +184,8 @@ static const struct sandbox_row rows[] = {
 	{ CALL(nanosleep), .in = MAIN, .why = "waits" },
 
 	/* sockets that were made and named before the door */
-	{ CALL(accept4), .features = SANDBOX_ACCEPT | SANDBOX_GDB | SANDBOX_CONTROL, .in = LOOP,
-	  .why = "clients of a port's socket, a debugger" },
+	{ CALL(accept4), .features = SANDBOX_ACCEPT | SANDBOX_GDB | SANDBOX_CONTROL | SANDBOX_VSOCK,
+	  .in = LOOP, .why = "clients of a port's or vsock's socket, a debugger" },
 
 	/* --core: files that were opened before the door, or came through a socket */
 	{ CALL(pwrite64), .features = SANDBOX_CORE, .in = HELPER, .why = "a core is written" },
@@ -196,10 +196,13 @@ static const struct sandbox_row rows[] = {
 	{ CALL(getsockopt), .only = "SO_PEERCRED",
 	  .checks = { IS(1, SOL_SOCKET), IS(2, SO_PEERCRED) }, .features = SANDBOX_CONTROL,
 	  .in = LOOP, .why = "who a client is" },
-	{ CALL(recvmsg), .features = SANDBOX_CONTROL, .in = LOOP,
-	  .why = "its requests, and the file for a core" },
+	{ CALL(recvmsg), .features = SANDBOX_CONTROL | SANDBOX_VSOCK, .in = LOOP,
+	  .why = "its requests, and the file for a core; sockets from vsock's connector" },
 	{ CALL(sendto), .only = "to whom it is connected", .checks = { IS(4, 0) },
-	  .features = SANDBOX_CONTROL, .in = MAIN, .why = "answers and events" },
+	  .features = SANDBOX_CONTROL | SANDBOX_VSOCK, .in = MAIN,
+	  .why = "answers and events; what vsock's connector is asked" },
+	{ CALL(shutdown), .features = SANDBOX_VSOCK, .in = LOOP,
+	  .why = "a guest that sends no more to a socket" },
 
 	/* --gdb */
 	{ CALL(riscv_flush_icache), .features = SANDBOX_GDB, .in = LOOP,

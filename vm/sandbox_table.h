@@ -39,6 +39,7 @@ enum sandbox_feature {
 	SANDBOX_CONTROL = 1 << 7,  /* --control */
 	SANDBOX_CORE = 1 << 8,	   /* --core */
 	SANDBOX_BALLOON = 1 << 9,  /* --balloon */
+	SANDBOX_VSOCK = 1 << 10,   /* --vsock */
 };
 
 /* What an argument is compared with. */

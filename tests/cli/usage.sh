@@ -75,8 +75,7 @@ wrong 'loud and quiet' 'do not go together' -k x -v -q
 for command in backend; do
 	wrong "not built: $command" "unknown command \"$command\"" $command
 done
-for option in --vsock=3,path=s \
-	--restore=r; do
+for option in --restore=r; do
 	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
 done
 

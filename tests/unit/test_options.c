@@ -593,10 +593,36 @@ static void test_vhost_user(void **state)
 }
 
 /* What docs of the project plan but this build does not have. */
+static void test_vsock(void **state)
+{
+	char words[256] = "-k|x|--vsock|3,path=";
+	size_t begin = strlen(words);
+
+	(void)state;
+	accept("-k|x|--vsock|3,path=/tmp/s");
+	assert_int_equal(options.config.vsock_cid, 3);
+	assert_string_equal(options.config.vsock_path, "/tmp/s");
+	accept("-k|x|--vsock|4294967294,path=a,,b");
+	assert_int_equal(options.config.vsock_cid, 4294967294);
+	assert_string_equal(options.config.vsock_path, "a,b");
+	refuse("-k|x|--vsock|2,path=s", "not an address for a guest");
+	refuse("-k|x|--vsock|4294967295,path=s", "not an address for a guest");
+	refuse("-k|x|--vsock|x,path=s", "not an address for a guest");
+	refuse("-k|x|--vsock|3", "CID,path=SOCKET");
+	refuse("-k|x|--vsock|3,s", "CID,path=SOCKET");
+	refuse("-k|x|--vsock|3,path=s,ro", "CID,path=SOCKET");
+	refuse("-k|x|--vsock|3,path=", "name is empty");
+	refuse("-k|x|--vsock|3,path=s|--vsock|4,path=t", "");
+	/* With any port behind it, it is a socket's name: 108 bytes with the last zero. */
+	memset(words + begin, 'x', 96);
+	accept(words);
+	words[begin + 96] = 'x';
+	refuse(words, "longer than 96 bytes");
+}
+
 static void test_not_built_is_unknown(void **state)
 {
 	static const char *const words[] = {
-		"vsock=3",
 		"restore=d",
 	};
 	char line[64];
@@ -731,6 +757,7 @@ int main(void)
 		cmocka_unit_test(test_dump_dtb),
 		cmocka_unit_test(test_refused_words),
 		cmocka_unit_test(test_gdb),
+		cmocka_unit_test(test_vsock),
 		cmocka_unit_test(test_not_built_is_unknown),
 		cmocka_unit_test(test_suggestions),
 		cmocka_unit_test(test_long_words_are_cut),

@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# --vsock natively: programs of the host (vsock-host.py) and a guest of our own, connected both ways.
+. "$(dirname "$0")/common"
+need_guests
+command -v python3 >/dev/null || skip_all "no python3"
+S=$TMP/sock
+host() { timeout 100 python3 tests/native/vsock-host.py "$S" "$@"; }
+
+# guest CONNS OPTION...: in the background, with somebody who listens for it.
+guest() {
+	local conns=$1
+	shift
+	rm -f "$S" "$S"_700 "$TMP/listen" "$TMP/out"
+	host listen 60 >"$TMP/listen" 2>&1 &
+	listener=$!
+	until grep -q listening "$TMP/listen" 2>/dev/null || ! kill -0 $listener 2>/dev/null; do sleep 0.02; done
+	"$HVRUN" -k "$GUESTS/vsock.elf" -m 64M --timeout 100 --vsock "42,path=$S" -a "conns=$conns" "$@" \
+		</dev/null >"$TMP/out" 2>"$TMP/err" &
+	pid=$!
+	until [ -S "$S" ] && grep -q 'ready' "$TMP/out" 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+}
+
+# said NAME COMMAND...: it says that all was fine.
+said() {
+	local name=$1 words
+	shift
+	words=$("$@" 2>&1 | tail -n 1)
+	if [ "$words" = fine ]; then ok "$name"; else not_ok "$name" "$words; $(tail -n 2 "$TMP/out" "$TMP/err" | tr '\n' '|')"; fi
+}
+
+over() {
+	status=0
+	wait $pid || status=$?
+	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+}
+
+guest 21
+if [ "$(stat -c %a "$S" 2>/dev/null)" = 600 ]; then ok vsock-socket-mode; else not_ok vsock-socket-mode "$(ls -l "$S" 2>&1)"; fi
+wait $listener
+said vsock-guest-connects tail -n 1 "$TMP/listen"
+connector=$(pgrep -P $pid -x hvrun-connector)
+if [ -n "$connector" ]; then ok vsock-connector; else not_ok vsock-connector "hvrun has no such child"; fi
+said vsock-host-connects host echo 1 15000
+said vsock-host-connects-20 host echo 20 3000
+over
+expect vsock 0 "vsock: all is well"
+says vsock-broken "a packet shorter than its header"
+if grep -qx 'vsock: 42, ready' "$TMP/out.lines"; then ok vsock-cid; else not_ok vsock-cid "$(last_words)"; fi
+# The connector ends with its machine, and the next machine takes the socket's name.
+sleep 0.2
+if [ -d "/proc/${connector:-self}" ] && ! grep -q '^State:.Z' "/proc/$connector/status"; then
+	not_ok vsock-connector-ends "it is still there"
+else
+	ok vsock-connector-ends
+fi
+guest 1 --sandbox log
+wait $listener
+said vsock-log host echo 1 5000
+over
+expect vsock-log-end 0 "vsock: all is well"
+if grep -q 'sandbox: ' "$TMP/err"; then not_ok vsock-log-quiet "$(grep 'sandbox: ' "$TMP/err" | head -n 1)"; else ok vsock-log-quiet; fi
+# A client that nobody hears is hung up on when the machine goes.
+guest 99
+wait $listener
+kill -TERM $pid
+over
+if [ "$status" = 143 ]; then ok vsock-stop; else not_ok vsock-stop "$(last_words)"; fi
