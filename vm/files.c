@@ -249,7 +249,7 @@ int vm_open_files(struct vm *vm)
 	if (!status)
 		status = open_ports(vm);
 	if (!status)
-		status = vm_vsock_open(&vm->vsock, vm->config);
+		status = vm_vsock_open(&vm->vsock, vm->config, &vm->remover);
 	if (!status)
 		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
 	if (!status)

@@ -40,7 +40,7 @@ static unsigned connections(void)
 	return (unsigned)limit.rlim_cur - OTHER_FILES;
 }
 
-int vm_vsock_open(struct vm_vsock *vsock, const struct vm_config *config)
+int vm_vsock_open(struct vm_vsock *vsock, const struct vm_config *config, struct remover *remover)
 {
 	int status;
 	int r;
@@ -48,7 +48,7 @@ int vm_vsock_open(struct vm_vsock *vsock, const struct vm_config *config)
 	if (!config->vsock_path)
 		return 0;
 	vsock->conns = connections();
-	status = vm_unix_listen("vsock", config->vsock_path, &vsock->listen_fd);
+	status = vm_unix_listen("vsock", config->vsock_path, remover, &vsock->listen_fd);
 	if (status)
 		return status;
 	r = vsock_connector_start(config, &vsock->connector_fd);

@@ -13,6 +13,7 @@
 #include "hw/loop.h"
 #include "virtio/devices.h"
 #include "vm/config.h"
+#include "vm/remover.h"
 
 /* To the connector. */
 struct vsock_ask {
@@ -44,8 +45,8 @@ struct vm_vsock {
 /* Nothing is open. */
 void vm_vsock_init(struct vm_vsock *vsock);
 
-/* Before the door: makes the socket and starts the connector. 0, or an exit status with the reason said. */
-int vm_vsock_open(struct vm_vsock *vsock, const struct vm_config *config);
+/* Before the door: makes the socket, whose name @remover notes, and starts the connector. 0, or an exit status with the reason said. */
+int vm_vsock_open(struct vm_vsock *vsock, const struct vm_config *config, struct remover *remover);
 
 /* What the device is to be made with; then the device that was made, on @loop. 0 or -errno. */
 struct virtio_vsock_config vm_vsock_device(struct vm_vsock *vsock, uint64_t cid);
