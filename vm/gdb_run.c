@@ -107,7 +107,11 @@ static bool tells(struct vm_gdb *gdb, unsigned cpu, struct gdb_stop *told)
 	case ARCH_STOP_TRAP:
 		if (!arch_translate(&gdb->vm->vcpus[cpu], stop->pc, &place))
 			trap = gdb_trap_at(&gdb->points, place.at);
-		if (trap && !trap->step)
+		/*
+		 * Hit by another name than it was set by (before there was paging), it is no breakpoint
+		 * to gdb, which would go on without a word if it were told of one.
+		 */
+		if (trap && !trap->step && trap->address == stop->pc)
 			told->reason = GDB_REASON_TRAP;
 		return trap != NULL;
 	case ARCH_STOP_EXEC:

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "arch/riscv/layout.h"
 #include "base/le.h"
 
 enum {
@@ -16,6 +17,10 @@ enum {
 	PTE_LEAF = 7 << 1, /* any of read, write, execute */
 	PTE_PPN = 10,	   /* where the page's number begins */
 };
+
+/* Where all 64-bit kernels are linked to run ("VM Layout on RISC-V Linux"), and where theirs begins in RAM. */
+#define LINUX_LINKED UINT64_C(0xffffffff80000000)
+#define LINUX_LOADED (RISCV_RAM + (UINT64_C(2) << 20))
 
 #define PPN_MASK ((UINT64_C(1) << 44) - 1)
 
@@ -59,6 +64,9 @@ int riscv_walk(const struct guest_mem *mem, uint64_t satp, uint64_t address,
 	int64_t high;
 
 	if (mode == 0) {
+		/* Linux runs at the top of addresses; until it can, its image is where it was loaded. */
+		if (address >= LINUX_LINKED)
+			address = LINUX_LOADED + (address - LINUX_LINKED);
 		*place = (struct arch_place){ gpa(address), 4096 - (address & 4095) };
 		return 0;
 	}

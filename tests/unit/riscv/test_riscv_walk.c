@@ -66,6 +66,10 @@ static void test_bare(void **state)
 {
 	(void)state;
 	expect(0, 0x80201ffe, 0x80201ffe, 2);
+	/* Linux's own addresses, before its tables. */
+	expect(0, UINT64_C(0xffffffff80000000), 0x80200000, 4096);
+	expect(0, UINT64_C(0xffffffff80801ffe), 0x80a01ffe, 2);
+	expect(0, UINT64_C(0xffffffff7ffffffc), UINT64_C(0xffffffff7ffffffc), 4);
 }
 
 static void test_sv39_48_57(void **state)
