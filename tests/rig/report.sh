@@ -57,3 +57,27 @@ all_done() {
 	done
 	[ "$at_once_count" -eq 0 ] || rm -rf "$at_once_dir"
 }
+
+# The architectures that have a description here.
+every_arch() { (cd tests/rig && ls -- *.conf | sed 's/\.conf$//'); }
+
+# each_arch NAME ARCHS FUNCTION: calls FUNCTION with the description of one architecture after another loaded:
+# of those in RIG_ARCHS where that is set, else of ARCHS. Whose rig cannot run here is skipped as ARCH-NAME.
+each_arch() {
+	each_name=$1 each_function=$3
+	for arch in ${RIG_ARCHS:-$2}; do
+		rig_load "$arch" || {
+			not_ok "$arch-$each_name" 'there is no description of it'
+			continue
+		}
+		why=$(rig_missing)
+		if [ -z "$why" ]; then "$each_function"; else skip "$arch-$each_name" "$why"; fi
+	done
+}
+
+# has_hvrun NAME: builds hvrun for the architecture at hand, or reports ARCH-NAME as failed.
+has_hvrun() {
+	rig_hvrun >/dev/null && return 0
+	not_ok "$rig_arch-$1" "make static ARCH=$rig_arch failed"
+	return 1
+}

@@ -261,18 +261,13 @@ run_two() {
 # prepared NAME FUNCTION
 prepared() { "$2" || not_ok "$rig_arch-$1-prepare" "a part for the run could not be made, see above"; }
 
-# RIG_ARCHS="arm64" runs only these.
-[ -n "${RIG_ARCHS:-}" ] || RIG_ARCHS=$(cd tests/rig && ls -- *.conf | sed 's/\.conf$//')
-for arch in $RIG_ARCHS; do
-	rig_load "$arch"
-	why=$(rig_missing)
-	if [ -n "$why" ]; then
-		skip "$arch-boot" "$why"
-		continue
-	fi
-	rig_hvrun >/dev/null || { not_ok "$arch-build" "make static ARCH=$arch failed"; continue; }
+both_boots() {
+	has_hvrun build || return 0
 	at_once prepared boot run_one
 	at_once prepared smp run_two
-done
+}
+
+# RIG_ARCHS="arm64" runs only these.
+each_arch boot "$(every_arch)" both_boots
 all_done
 finish

@@ -4,7 +4,11 @@
 # takes its 15 seconds and more, so all devices share one boot for each architecture; what each
 # adds to it is a script of tests/rig/devices/, described in docs/rigs.md.
 #
-#   RIG_ARCHS="x86" RIG_DEVICES="net-tap rng" tests/rig/test-devices.sh    only some of both
+# There are two forms. `exact` is in virtual time with one CPU for all: nothing comes too late however busy this
+# machine is, and a run is like the one before. `real` has two CPUs in the guest, and a thread of QEMU for
+# each CPU of L1, as what meets only by chance needs it; it is slow, and slower beside others.
+#
+#   RIG_ARCHS="x86" RIG_DEVICES="net rng" RIG_FORMS=real tests/rig/test-devices.sh    only some of all
 # RIG_OPTIONS are more options for hvrun.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/rig/lib.sh
@@ -112,59 +116,54 @@ prepare_all() {
 all_words() { for device in $devices; do with "$device" "$1"; done | tr '\n' ' '; }
 
 run_devices() {
-	work=$rig_dir/devices
+	work=$rig_dir/devices-$form
 	job=$work/job extra=$work/extra
 	rm -rf "$work" && mkdir -p "$job" "$extra/rig" "$extra/bin"
+	disk=32 # MiB
+	[ -z "${HVRUN_TEST_LONG:-}" ] || disk=64
 	prepare_all
 	guest_job >"$extra/rig/job"
 	rig_l1_root >"$job/run"
 	l1_job >"$job/main"
 	echo "$(all_words options)" "${RIG_OPTIONS:-}" >"$job/options"
-	echo "$rig_device_cpus" >"$job/cpus"
+	echo "$cpus" >"$job/cpus"
 	echo "$rig_guest_append" >"$job/words"
 	echo "$((rig_device_limit - 40))" >"$job/limit"
 	# shellcheck disable=SC2046
-	rig_root_disk "$job/root.img" 32 "$extra" &&
+	rig_root_disk "$job/root.img" "$disk" "$extra" &&
 		rig_job_modules "$job" $(all_words l1_modules) &&
 		cp "$(rig_hvrun)" "$job/hvrun" &&
 		cp "$(rig_guest_kernel)" "$job/kernel" &&
 		cp "$(rig_guest_initrd devices $(all_words guest_modules))" "$job/initrd" || return 1
-	run_rig -a "$rig_arch" -n "$rig_smp" -t "$rig_device_limit" -l "$work/log" -o "$work/out" "$job"
+	# shellcheck disable=SC2086
+	run_rig $rig_words -a "$rig_arch" -t "$rig_device_limit" -l "$work/log" -o "$work/out" "$job"
 	log=$work/log
-	from_guest_prefix=devices-
-	is "$rig_arch-devices-status" "$status" 0
-	is "$rig_arch-devices-done" "$(grep -c '^RIG-GUEST-DONE' "$log")" 1
+	from_guest_prefix=$prefix-
+	is "$rig_arch-$prefix-status" "$status" 0
+	is "$rig_arch-$prefix-done" "$(grep -c '^RIG-GUEST-DONE' "$log")" 1
 	for device in $devices; do judge_one "$device" || report_failed=1; done
 	from_guest_prefix=
 }
 
 prepared() {
-	run_devices || not_ok "$rig_arch-devices-prepare" "a part for the run could not be made, see above"
+	case $form in
+	exact) cpus=1 rig_words='-i -n 1' prefix=devices ;;
+	real) cpus=$rig_device_cpus rig_words="-n $rig_smp" prefix=devices-real ;;
+	esac
+	run_devices || not_ok "$rig_arch-$prefix-prepare" "a part for the run could not be made, see above"
 }
 
-# The short form takes minutes on one architecture; on the others shares and cards have not been seen to
-# pass as a whole (docs/devices/fs.md, net.md), on a busy machine.
-if [ -z "${RIG_ARCHS:-}${HVRUN_TEST_LONG:-}" ]; then
-	RIG_ARCHS=x86
-	if [ -z "${RIG_DEVICES:-}" ]; then
-		RIG_DEVICES='ports rng'
-		for device in fs net; do
-			skip "x86-devices-$device" 'in the long form only: all together outlast the boot'
-		done
-	fi
-	skip arm64-devices 'in the long form only'
-	skip riscv-devices 'in the long form only'
-fi
-[ -n "${RIG_ARCHS:-}" ] || RIG_ARCHS=$(cd tests/rig && ls -- *.conf | sed 's/\.conf$//')
-for arch in $RIG_ARCHS; do
-	rig_load "$arch"
-	why=$(rig_missing)
-	if [ -n "$why" ]; then
-		skip "$arch-devices" "$why"
-		continue
-	fi
-	rig_hvrun >/dev/null || { not_ok "$arch-devices-build" "make static ARCH=$arch failed"; continue; }
-	at_once prepared
-done
+each_form() {
+	has_hvrun devices-build || return 0
+	for form in ${RIG_FORMS:-exact real}; do
+		at_once prepared
+	done
+}
+
+[ -n "${RIG_FORMS:-}${HVRUN_TEST_LONG:-}" ] || {
+	RIG_FORMS=exact
+	skip devices-real 'the form in real time is in the long form only'
+}
+each_arch devices "$(every_arch)" each_form
 all_done
 finish

@@ -131,13 +131,14 @@ test_arch() {
 	name_start_kernel "$start"
 	case $rig_arch in
 	riscv)
-		# No breakpoints of the processor: by the physical address, before there is paging.
-		physical=$(printf '0x%x' $((start - 0xffffffff80000000 + 0x80200000)))
-		debug linux "file $job.symbols" "target remote $job.port" "break *$physical" 'continue' \
+		# No breakpoints of the processor: in memory, before there is paging. The second behind the eight bytes
+		# that the kernel rewrites in each function when it prepares for tracing.
+		second_at=$(printf '0x%x' $((second_at + 8)))
+		debug linux "file $job.symbols" "target remote $job.port" "break *start_kernel" 'continue' \
 			"info registers $pc $more" 'backtrace' 'delete' 'stepi' 'stepi' "p \$pc != $start" \
 			'eval "watch *(long *)%#lx", $sp - 256' 'continue' 'delete' "break *$second_at" 'continue' \
 			'info threads' 'kill'
-		told start-kernel linux 'SIGTRAP' "pc +$start" '^#0 .*start_kernel'
+		told start-kernel linux 'hit Breakpoint 1,.*start_kernel' "pc +$start" '^#0 .*start_kernel'
 		told watch-refused linux 'Could not insert hardware watchpoint'
 		;;
 	arm64)
@@ -183,18 +184,17 @@ if [ -n "${HVRUN_TEST_LONG:-}" ]; then archs='x86 arm64 riscv'; elif [ -z "${RIG
 	skip rig-gdb-x86 'in the long form only'
 	skip rig-gdb-riscv 'in the long form only'
 fi
-for rig_arch in ${RIG_ARCHS:-$archs}; do
-	rig_load "$rig_arch"
-	why=$(rig_missing)
-	mkdir -p "$rig_dir"
-	[ -n "$why" ] || make -s static guests ARCH="$rig_arch" >"$rig_dir/gdb.make" 2>&1 ||
+test_one() {
+	local why=
+	make -s static guests ARCH="$rig_arch" >"$rig_dir/gdb.make" 2>&1 ||
 		why="hvrun or its guests could not be built: $(tail -n 1 "$rig_dir/gdb.make")"
 	command -v "$rig_cc" >/dev/null || why="no $rig_cc (package $rig_cc_package)"
 	if [ -n "$why" ]; then
-		skip "rig-gdb-$rig_arch" "$why"
-		continue
+		skip "$rig_arch-gdb" "$why"
+		return
 	fi
 	job=$rig_dir/gdb
 	test_arch
-done
+}
+each_arch gdb "$archs" test_one
 finish

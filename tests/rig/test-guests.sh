@@ -161,18 +161,10 @@ check_tree() {
 
 prepared() { run_guests || not_ok "$rig_arch-guests-prepare" "a part for the run could not be made"; }
 
-native=$(make -s print-arch)
-for conf in tests/rig/*.conf; do
-	arch=$(basename "$conf" .conf)
-	[ "$arch" != "$native" ] && [ -d "guests/$arch" ] || continue
-	[ -z "${RIG_ARCHS:-}" ] || case " $RIG_ARCHS " in *" $arch "*) ;; *) continue ;; esac
-	rig_load "$arch"
-	why=$(rig_missing)
-	if [ -n "$why" ]; then
-		skip "$arch-guests" "$why"
-		continue
-	fi
-	at_once prepared
-done
+native=$(make -s print-arch) # whose guests are tests/native's
+guests_of() {
+	if [ "$rig_arch" != "$native" ] && [ -d "guests/$rig_arch" ]; then at_once prepared; fi
+}
+each_arch guests "$(every_arch)" guests_of
 all_done
 finish

@@ -34,11 +34,7 @@ measured() {
 
 archs=arm64
 [ -z "${HVRUN_TEST_LONG:-}" ] || archs='x86 arm64 riscv'
-for arch in ${RIG_ARCHS:-$archs}; do
-	rig_load "$arch"
-	why=$(rig_missing)
-	if [ -n "$why" ]; then skip "$arch-measure" "$why"; continue; fi
-	at_once measured
-done
+measure() { at_once measured; }
+each_arch measure "$archs" measure
 all_done
 finish

@@ -35,7 +35,12 @@ talk() {
 	cat /tmp/ports.got >&0 || return 1
 }
 again() {
-	read -r word && is "$word" second && echo "$word" >&0
+	n=0
+	until read -r word; do # the end of input, while no client is there
+		[ $((n += 1)) -lt 200 ] || { echo 'no second client came'; return 1; }
+		sleep 0.1
+	done
+	is "$word" second && echo "$word" >&0
 }
 # Opened once: Linux drops what comes in while a program closes a port.
 {
