@@ -345,7 +345,7 @@ static int talk(struct ctl *ctl, const struct control_command_info *info, char *
 		return follow_events(ctl);
 	if (strcmp(info->name, "console") == 0)
 		return ctl_console(ctl->fd, ctl->in, ctl->len);
-	return status;
+	return VM_STATUS_OK;
 }
 
 /* For `core`: the file, which the machine gets opened. Else -1. */

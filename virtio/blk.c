@@ -212,7 +212,7 @@ static void carry_on(struct blk *blk)
 		if (waiting & UINT32_C(1) << index)
 			drain(blk, index);
 	}
-	blk->turn = (blk->turn + 1) % count;
+	blk->turn = blk->turn + 1 < count ? blk->turn + 1 : 0;
 	tell(blk);
 }
 

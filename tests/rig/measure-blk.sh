@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Measures virtio-blk in the x86 rig in exact virtual time: direct reads and writes of 4 KiB at random places and of
+# 1 MiB one after another, by Linux' own asynchronous I/O in Debian's stock guest (tests/rig/blk.c), on a
+# file of 64 MiB in L1's memory. Beside hvrun QEMU microvm of the machine's own package, with the same guest and
+# file, in an L1 of its own.
+#
+#   measure-blk.sh                       a table for docs/measurements.md
+#   MEASURE_VMMS=hvrun measure-blk.sh    one column of it
+#   HVRUN_DISK=,queues=2 ...             more words for hvrun's disk
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/rig/lib.sh
+rig_load x86
+why=$(rig_missing)
+[ -z "$why" ] || { rig_say "$why"; exit 69; }
+
+work=$(mktemp -d "$rig_dir/measure-blk.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+job=$work/job extra=$work/extra
+mkdir -p "$job" "$extra/rig" "$extra/bin"
+cp "$(rig_program blk)" "$extra/bin/blk"
+# The kinds of load, a line each: name, then words of blk load.
+kinds='4 KiB random reads, 1 at a time|read random 4096 1 1500
+4 KiB random reads, 16 at a time|read random 4096 16 4000
+4 KiB random writes, 1 at a time|write random 4096 1 1500
+4 KiB random writes, 16 at a time|write random 4096 16 4000
+1 MiB sequential reads, 4 at a time|read next 1048576 4 128
+1 MiB sequential writes, 4 at a time|write next 1048576 4 128'
+{
+	echo 'dmesg -n 1'
+	# Once over all of it: no page of the file is new afterwards.
+	echo 'blk load /dev/vdb write next 1048576 4 64 >/dev/null'
+	echo "$kinds" | awk -F'|' '{ print "echo \"RIG-MARK " NR " $(blk load /dev/vdb " $2 " | sed \"s/.* in \\([0-9]*\\) us/\\1/\")\"" }'
+	printf 'sync\nmount -o remount,ro /\nreboot -f\n'
+} >"$extra/rig/job"
+rig_root_disk "$job/root.img" 16 "$extra"
+cp "$(rig_guest_kernel)" "$job/kernel"
+# shellcheck disable=SC2086
+cp "$(rig_guest_initrd measure $rig_measure_modules)" "$job/initrd"
+cp "$(rig_program measure)" "$job/measure"
+
+vmms=${MEASURE_VMMS:-hvrun microvm}
+case $vmms in *hvrun*) cp "$(rig_hvrun)" "$job/hvrun" ;; esac
+case $vmms in *microvm*)
+	mkdir -p "$job/microvm/fw"
+	qemu=$(command -v "$rig_qemu")
+	cp "$qemu" "$job/microvm/qemu"
+	ldd "$qemu" | awk '/=> \// { print $3 } /^[ \t]*\/.*ld-linux/ { print $1 }' |
+		while read -r so; do cp -L "$so" "$job/microvm/"; done
+	for fw in qboot.rom bios-microvm.bin linuxboot_dma.bin; do
+		for dir in /usr/share/seabios /usr/share/qemu; do
+			[ ! -f "$dir/$fw" ] || cp -L "$dir/$fw" "$job/microvm/fw/"
+		done
+	done ;;
+esac
+
+cat >"$job/lib" <<L1
+cp /job/root.img /tmp/
+cd /tmp
+/job/measure credit
+truncate -s 64M data.img
+hvrun() {
+	/job/hvrun -k /job/kernel -i /job/initrd -m 256M -d root.img -d "data.img${HVRUN_DISK:-}" -a quiet
+}
+microvm() {
+	LD_LIBRARY_PATH=/job/microvm /job/microvm/ld-linux-x86-64.so.2 /job/microvm/qemu -L /job/microvm/fw \\
+		-M microvm,x-option-roms=off,rtc=on -enable-kvm -cpu host -m 256 -smp 1 -nodefaults \\
+		-no-user-config -nographic -no-reboot -serial stdio -kernel /job/kernel -initrd /job/initrd \\
+		-drive id=d,file=root.img,format=raw,if=none -device virtio-blk-device,drive=d \\
+		-drive id=e,file=data.img,format=raw,if=none,cache=writeback -device virtio-blk-device,drive=e \\
+		-append "console=ttyS0 reboot=t quiet"
+}
+L1
+for v in $vmms; do
+	printf '. /job/lib\n%s </dev/null\nexit 0\n' "$v" >"$job/run"
+	for memory in 1536 1528 1520; do
+		tests/rig/rig -i -a x86 -m "$memory" -t "${MEASURE_LIMIT:-600}" -l "$work/log" "$job" && break
+		rig_say "$v: once more"
+	done
+	cp "$work/log" "$rig_dir/measure-blk-$v.log"
+	tr -d '\r' <"$work/log" | sed -n "s/^RIG-MARK \\([0-9]* [0-9]*\\)$/$v \\1/p" >>"$work/times"
+done
+echo "$kinds" | awk -F'|' -v times="$work/times" -v vmms="$vmms" '
+	BEGIN {
+		while ((getline line < times) > 0) { split(line, f, " "); us[f[1], f[2]] = f[3] }
+		n = split(vmms, name, " ")
+		printf "| |"; for (i = 1; i <= n; i++) printf " %s |", name[i]; printf "\n|---|"
+		for (i = 1; i <= n; i++) printf "---:|"; printf "\n"
+	}
+	{
+		split($2, w, " ")
+		mib = w[3] >= 1048576
+		printf "| %s (%s) |", $1, mib ? "MiB/s" : "us each"
+		for (i = 1; i <= n; i++) {
+			t = us[name[i], NR]
+			if (t == "") printf " - |"
+			else if (mib) printf " %.0f |", w[5] * w[3] / 1048576 / (t / 1000000)
+			else printf " %.1f |", t / w[5]
+		}
+		printf "\n"
+	}'
