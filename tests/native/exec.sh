@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# hvrun exec on this machine's KVM with a guest that speaks as exec's init does: streams, statuses, ends. What a
+# kernel of Linux makes of it is tested in the rig (tests/rig/test-exec.sh).
+. "$(dirname "$0")/common"
+need_guests
+PATH=$PATH:/usr/sbin:/sbin
+
+mkdir -p "$TMP/root/etc" && echo name >"$TMP/root/etc/name"
+
+# in_guest OPTIONS...: as run, with a copied root (which needs no virtiofsd).
+copied=(--root "$TMP/root,copy")
+in_guest() {
+	status=0
+	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/command.elf" -m 64M "$@" </dev/null \
+		>"$TMP/out" 2>"$TMP/err" || status=$?
+	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+}
+is() { # NAME GOT WANTED
+	[ "$2" = "$3" ] && ok "$1" || not_ok "$1" "'$2' is not '$3'; $(last_words)"
+}
+
+if ! command -v mke2fs >/dev/null; then
+	skip exec-copy 'there is no mke2fs here'
+else
+	in_guest "${copied[@]}" -a status=7 -- true
+	is exec-status "$status" 7
+	is exec-stdout "$(cat "$TMP/out")" 'on standard output'
+	is exec-stderr "$(cat "$TMP/err")" "hvrun: exec: the root is a copy of $TMP/root (1 MiB): as you wish
+on standard error"
+	in_guest "${copied[@]}" -q -a 'status=255 silent' -- true
+	is exec-quiet "$status $(cat "$TMP/out" "$TMP/err")" '255 '
+	in_guest "${copied[@]}" -q -a error -- true
+	is exec-error "$status $(grep -c '^hvrun: exec: the guest cannot run the command: cannot mount the root: error 19' "$TMP/err")" '71 1'
+	in_guest "${copied[@]}" -q -a 'cut silent' -- true
+	is exec-no-status "$status $(grep -c '^hvrun: exec: the guest ended before the command did' "$TMP/err")" '71 1'
+	in_guest "${copied[@]}" -q -v --log "$TMP/log" -- true
+	is exec-verbose-and-quiet "$status" 64
+	in_guest "${copied[@]}" -v --log "$TMP/log" -- true
+	is exec-log "$status $(grep -c '^command: runs' "$TMP/log") $(grep -c '^command: runs' "$TMP/err")" '0 1 1'
+	in_guest --root "$TMP/root,rw,copy" -- true
+	is exec-rw-copy "$status" 64
+	HVRUN_VIRTIOFSD=/nowhere in_guest --root "$TMP/root" -- true
+	is exec-falls-back "$status $(grep -c 'is a copy of .*: virtiofsd is not installed here' "$TMP/err")" '0 1'
+	HVRUN_VIRTIOFSD=/nowhere in_guest --root "$TMP/root,rw" -- true
+	is exec-cannot-keep "$status $(grep -c 'cannot be kept' "$TMP/err")" '71 1'
+	# A tree as large as that is not copied; its holes cost nothing here.
+	truncate -s 5G "$TMP/root/large"
+	in_guest "${copied[@]}" -- true
+	is exec-too-large "$status $(grep -c 'too much to copy; name a smaller --root' "$TMP/err")" '71 1'
+	rm "$TMP/root/large"
+	# Modules named by hand: this kernel has none of virtio-fs, and says so by its list.
+	mkdir -p "$TMP/modules" && echo kernel/fs/ext4/ext4.ko >"$TMP/modules/modules.builtin"
+	in_guest --root "$TMP/root" --modules "$TMP/modules" -- true
+	is exec-kernel-lacks-virtio-fs "$status $(grep -c 'copy of .*: this kernel has no virtio-fs' "$TMP/err")" '0 1'
+	is exec-leaves-nothing "$(find /tmp /var/tmp -maxdepth 1 -user "$(id -un)" -newer "$TMP/root/etc/name" -name 'hvrun-??????' | wc -l)" 0
+fi
+
+# By virtiofsd, as by default; the guest does not look at its root.
+in_guest --root "$TMP/root" -a 'status=3' -- true
+if grep -q 'virtiofsd is not installed\|a user namespace' "$TMP/err"; then
+	skip exec-virtiofsd "$(head -n 1 "$TMP/err")"
+else
+	is exec-virtiofsd "$status $(cat "$TMP/out")" '3 on standard output'
+	in_guest -a 'status=4' -- true
+	is exec-default-root "$status $(cat "$TMP/out" "$TMP/err")" '4 on standard output
+on standard error'
+fi
+run_panic() {
+	status=0
+	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/$1.elf" -m 64M --timeout 5 --root "$TMP/root" -- true \
+		</dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+}
+run_panic panic
+is exec-panic "$status $(grep -c "kernel panicked: made up" "$TMP/err")" '134 1'
