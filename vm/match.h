@@ -4,8 +4,9 @@
  * expression (POSIX.1-2017, XBD 9.4), in the C locale, case matters.
  *
  * The lines are an enemy's, so nothing may make a match slow or large: back-references, which need a
- * search that can take for ever, are refused, and the automaton that glibc builds as it goes is
- * thrown away and built anew after MATCH_BUDGET bytes of text.
+ * search that can take for ever, are refused, as are repetitions of repetitions, which glibc would copy
+ * until memory ends; and the automaton that it builds as it goes is thrown away and built anew after
+ * MATCH_BUDGET bytes of text.
  */
 #ifndef VM_MATCH_H
 #define VM_MATCH_H

@@ -16,10 +16,9 @@
 #include "base/diag.h"
 #include "base/io.h"
 #include "vm/cmdline.h"
+#include "vm/reader.h"
 #include "vm/signed.h"
 #include "vm/unpack.h"
-
-enum { STEP = 256 * 1024 }; /* bytes read, then hashed while they are in the processor's cache */
 
 static int cannot_read(const char *what, const char *name, int err)
 {
@@ -132,26 +131,39 @@ static int map_image(const char *what, const struct vm_file *file, uint64_t max,
 	return 0;
 }
 
+/* Hashes what @reader brings as it comes, each byte once. The bytes, or -errno. */
+static ssize_t hash_all(struct reader *reader, const struct signed_image *image,
+			crypto_generichash_state *state)
+{
+	size_t have = 0;
+	ssize_t n = 0;
+
+	while (have < image->size && (n = reader_wait(reader, have)) > (ssize_t)have) {
+		(void)crypto_generichash_update(state, image->data + have, (size_t)n - have);
+		have = (size_t)n;
+	}
+	return have < image->size && n < 0 ? n : (ssize_t)have;
+}
+
 int signed_read_image(const char *what, const struct vm_file *file, uint64_t max,
 		      struct signed_image *image, uint8_t *hash, size_t hash_len)
 {
 	crypto_generichash_state state;
+	struct reader reader;
 	int status = map_image(what, file, max, image);
+	ssize_t n;
 
 	if (status)
 		return status;
 	(void)crypto_generichash_init(&state, NULL, 0, hash_len);
-	for (size_t at = 0; at < image->size; at += STEP) {
-		size_t len = size_min(STEP, image->size - at);
-		ssize_t n = pread_full(file->fd, image->data + at, len, at);
-
-		if (n < 0)
-			return cannot_read(what, file->name, (int)n);
-		if ((size_t)n < len) {
-			diag_error("%s %s: it became shorter while it was read", what, file->name);
-			return VM_STATUS_REFUSED;
-		}
-		(void)crypto_generichash_update(&state, image->data + at, len);
+	reader_begin(&reader, file->fd, image->data, image->size);
+	n = hash_all(&reader, image, &state);
+	reader_end(&reader);
+	if (n < 0)
+		return cannot_read(what, file->name, (int)n);
+	if ((size_t)n < image->size) {
+		diag_error("%s %s: it became shorter while it was read", what, file->name);
+		return VM_STATUS_REFUSED;
 	}
 	(void)crypto_generichash_final(&state, hash, hash_len);
 	return 0;

@@ -38,6 +38,10 @@ boot --verify-key key.pub -k kernel -a one
 booted native-signed-kernel 'one'
 boot --verify-key other.pub -k kernel
 refused native-signed-other-key 77 'not by the key'
+{ cat good.elf; head -c 3M /dev/zero; } >kernel # of several pieces: a thread reads while another hashes
+minisign -S -q -s key.sec -m kernel >/dev/null 2>&1
+boot --verify-key key.pub -k kernel -a large
+booted native-signed-large 'large'
 cp evil.elf kernel
 boot --verify-key key.pub -k kernel
 refused native-signed-other-kernel 77 'kernel kernel: kernel.minisig does not sign this file'

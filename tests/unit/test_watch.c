@@ -212,6 +212,35 @@ static void test_patterns_are_judged(void **state)
  * A guest that plays with a pattern of many states: its lines build the automaton anew again and
  * again, which stays within bounds and goes on finding.
  */
+/* What would take gigabytes to compile is refused before; what people write is not. */
+static void test_patterns_stay_small(void **state)
+{
+	static const char *const heavy[] = {
+		"a+++++++++++++++++++++++++++++++++++++++++",
+		"((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+",
+		"(a{100}){100}",
+		"a{1,30000}",
+		"[^]+a]{99}{99}",
+		"(x|(y{40}z{40}){60})",
+	};
+	static const char *const light[] = {
+		"a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+",
+		"^[[:space:]]*(([0-9]{1,3}\\.){3}[0-9]{1,3})( +up)?$",
+		"[]+*{9}]+(\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+)",
+		"a{255}",
+		"(Kernel panic|BUG:|Oops).*",
+	};
+	char why[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(heavy) / sizeof(heavy[0]); i++) {
+		assert_int_equal(match_judge(heavy[i], why, sizeof(why)), -22);
+		assert_non_null(strstr(why, "repetitions"));
+	}
+	for (size_t i = 0; i < sizeof(light) / sizeof(light[0]); i++)
+		assert_int_equal(match_judge(light[i], why, sizeof(why)), 0);
+}
+
 static void test_hostile_lines_for_a_pattern(void **state)
 {
 	struct watch *watch = new_watch("^(a|b)*a(a|b){12}c$", NULL);
@@ -246,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_last_lines_are_kept),
 		cmocka_unit_test(test_until_and_fail_on),
 		cmocka_unit_test(test_patterns_are_judged),
+		cmocka_unit_test(test_patterns_stay_small),
 		cmocka_unit_test(test_hostile_lines_for_a_pattern),
 	};
 
