@@ -17,7 +17,9 @@
 #include "cpu/kvm.h"
 #include "cpu/vcpu.h"
 #include "hw/bus.h"
+#include "hw/irq.h"
 #include "hw/loop.h"
+#include "hw/pci.h"
 #include "hw/serial.h"
 #include "mm/memory.h"
 
@@ -83,6 +85,7 @@ struct arch_config {
 	struct loop *loop;
 	unsigned cpus;
 	bool pmu;		  /* vCPUs with performance monitors; only where arch_has_pmu */
+	bool pci;		  /* a PCI bus; only where arch_has_acpi */
 	serial_out_fn serial_out; /* NULL: the board has no serial port */
 	void *serial_opaque;
 	struct arch_events events;
@@ -116,6 +119,13 @@ struct serial *arch_serial(struct arch *arch);
  */
 int arch_irq_edge(struct arch *arch, unsigned gsi, struct irq_line *line);
 
+/*
+ * The board's PCI bus and where its interrupts by message go; NULL if arch_config had no PCI. They are the
+ * board's.
+ */
+struct pci_bus *arch_pci_bus(struct arch *arch);
+struct msi_port *arch_msi_port(struct arch *arch);
+
 /* Where virtio device @index lies and which interrupt it has. -ENOSPC past the last window. */
 struct arch_slot {
 	uint64_t base; /* gpa of the window */
@@ -134,6 +144,7 @@ extern const bool arch_register_memory;
 struct arch_words {
 	const char *serial_console; /* makes the board's serial port its console */
 	const char *always;	    /* or "" */
+	const char *no_pci;	    /* only without a PCI bus; or "" */
 };
 extern const struct arch_words arch_words;
 
@@ -159,7 +170,7 @@ struct arch_images {
 	int tree_fd; /* a copy of the device tree goes there; -1: none */
 	const char *tree_name;
 	const char *cmdline;   /* virtio_mmio.device= words are added here when @virtio_cmdline */
-	unsigned virtio_count; /* windows 0 .. count-1 hold devices */
+	unsigned virtio_count; /* windows 0 .. count-1 hold devices; none do if there is PCI */
 	bool virtio_cmdline;   /* tell the guest of them on its command line only */
 };
 

@@ -41,6 +41,8 @@ static const char *feature_option(unsigned feature)
 		return "--report";
 	case SANDBOX_CONTROL:
 		return "--control";
+	case SANDBOX_PCI:
+		return "--virtio pci";
 	}
 	return "?";
 }

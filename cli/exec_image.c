@@ -65,12 +65,17 @@ static int take_module(void *opaque, const char *path, const uint8_t *data, size
 static int add_modules(struct exec_image *image, const struct vm_config *config,
 		       struct kmod_index *index)
 {
-	static const char *const always[] = { "virtio_mmio", "virtio_console" };
+	static const char *const windows[] = { "virtio_mmio" };
+	static const char *const pci[] = { "virtio_pci" };
+	static const char *const always[] = { "virtio_console" };
 	static const char *const shares[] = { "virtiofs", "overlay" };
 	static const char *const disks[] = { "virtio_blk", "crc32c_generic", "ext4" };
 	static const char *const nets[] = { "virtio_net" };
-	int r = kmod_each(index, always, ARRAY_SIZE(always), take_module, image);
+	int r = kmod_each(index, config->discovery == VM_DISCOVERY_PCI ? pci : windows, 1,
+			  take_module, image);
 
+	if (!r)
+		r = kmod_each(index, always, ARRAY_SIZE(always), take_module, image);
 	if (!r && config->share_count)
 		r = kmod_each(index, shares, ARRAY_SIZE(shares), take_module, image);
 	if (!r && config->disk_count)

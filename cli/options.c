@@ -129,8 +129,10 @@ static int apply_virtio(struct parser *parser, char *value)
 		*discovery = VM_DISCOVERY_ACPI;
 	else if (strcmp(value, "cmdline") == 0)
 		*discovery = VM_DISCOVERY_CMDLINE;
+	else if (strcmp(value, "pci") == 0)
+		*discovery = VM_DISCOVERY_PCI;
 	else
-		return parse_unknown_value(parser, value, "acpi or cmdline");
+		return parse_unknown_value(parser, value, "acpi, cmdline or pci");
 	return 0;
 }
 
@@ -301,7 +303,7 @@ static const struct option table[] = {
 	{ .rare = true,
 	  .name = "virtio",
 	  .value = "HOW",
-	  .help = "tell of devices by acpi (default) or cmdline",
+	  .help = "devices by acpi (default), cmdline, or as pci",
 	  .apply = apply_virtio,
 	  .needs = &arch_has_acpi },
 	{ .rare = true,

@@ -126,16 +126,16 @@ static const struct option sign_rows[] = {
 	  .apply = apply_legacy },
 };
 
-static const char *const sign_shared[] = { "kernel",	  "initrd",  "append",
-					   "append-only", "console", "help" };
+static const char *const sign_shared[] = { "kernel",  "initrd", "append", "append-only",
+					   "console", "virtio", "help" };
 static const char sign_head[] =
 	"hvrun sign makes what hvrun run --verify-key believes (man hvrun, SIGNED BOOT)\n"
 	"  hvrun sign -k KERNEL [options] --manifest FILE [-s KEY]   a manifest, signed\n"
 	"  hvrun sign -k KERNEL [-i INITRD] -s KEY                   FILE.minisig for each\n\n";
 
-static const char *const verify_shared[] = { "verify-key", "manifest", "kernel",
-					     "initrd",	   "append",   "append-only",
-					     "console",	   "disk",     "help" };
+static const char *const verify_shared[] = { "verify-key", "manifest",	  "kernel",  "initrd",
+					     "append",	   "append-only", "console", "virtio",
+					     "disk",	   "help" };
 static const char verify_head[] =
 	"hvrun verify checks what hvrun run would boot with the same words, and prints it\n"
 	"  hvrun verify --verify-key KEY --manifest FILE [options]\n"

@@ -276,3 +276,15 @@ int kvm_doorbell(struct kvm *kvm, uint64_t addr, uint32_t value, int fd)
 	}
 	return 0;
 }
+
+int kvm_doorbell_any(const struct kvm *kvm, uint64_t addr, int fd, bool on)
+{
+	struct kvm_ioeventfd arg = {
+		.addr = addr,
+		.len = kvm->any_length ? 0 : 2,
+		.fd = fd,
+		.flags = on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
+	};
+
+	return ioctl(kvm->vm_fd, KVM_IOEVENTFD, &arg) < 0 ? -errno : 0;
+}

@@ -30,6 +30,7 @@ struct kvm {
 	int vm_fd;	 /* -1 before kvm_create_vm */
 	size_t run_size; /* bytes to map of a vCPU's descriptor */
 	uint32_t next_slot;
+	bool any_length; /* kvm_doorbell_any: of any size; set by whoever calls that */
 	uint32_t irq_line_base; /* what KVM_IRQ_LINE wants added to a gsi; arch_create sets it */
 };
 
@@ -83,5 +84,11 @@ void kvm_irq_pulse_at_once(struct irq_line *line);
  * A 32-bit store of @value at @addr signals @fd and never leaves the kernel. 0 or -errno, said.
  */
 int kvm_doorbell(struct kvm *kvm, uint64_t addr, uint32_t value, int fd);
+
+/*
+ * A store of any value at @addr, of any size where this KVM knows such doorbells and else of two bytes,
+ * signals @fd; or (@on false) no more. 0 or -errno; nothing is said.
+ */
+int kvm_doorbell_any(const struct kvm *kvm, uint64_t addr, int fd, bool on);
 
 #endif

@@ -43,22 +43,32 @@ static bool live(const struct virtio_dev *dev)
 
 /* Interrupts. */
 
+/* A message says by itself what it is for (4.1.5.3): only a line's driver looks at the status. */
 static void note(struct virtio_dev *dev, uint32_t reason)
 {
-	atomic_fetch_or(dev->isr, htole32(reason));
+	if (!dev->messages)
+		atomic_fetch_or(dev->isr, htole32(reason));
 }
 
-static void pulse(struct virtio_dev *dev)
+static void pulse(struct virtio_dev *dev, unsigned queue)
 {
 	atomic_fetch_add_explicit(&dev->interrupts, 1, memory_order_relaxed);
-	if (dev->irq)
+	if (dev->messages)
+		dev->message(dev->transport, queue);
+	else if (dev->irq)
 		irq_pulse(dev->irq);
 }
 
-static void interrupt(struct virtio_dev *dev, uint32_t reason)
+static void interrupt_used(struct virtio_dev *dev, unsigned queue)
 {
-	note(dev, reason);
-	pulse(dev);
+	note(dev, VIRTIO_ISR_QUEUE);
+	pulse(dev, queue);
+}
+
+static void interrupt_config(struct virtio_dev *dev)
+{
+	note(dev, VIRTIO_ISR_CONFIG);
+	pulse(dev, VIRTIO_NO_QUEUE);
 }
 
 uint32_t virtio_isr_read(const struct virtio_dev *dev)
@@ -69,6 +79,11 @@ uint32_t virtio_isr_read(const struct virtio_dev *dev)
 void virtio_isr_ack(struct virtio_dev *dev, uint32_t bits)
 {
 	atomic_fetch_and(dev->isr, ~htole32(bits));
+}
+
+uint32_t virtio_isr_take(struct virtio_dev *dev)
+{
+	return le32toh(atomic_exchange(dev->isr, 0));
 }
 
 void virtio_isr_place(struct virtio_dev *dev, _Atomic uint32_t *word)
@@ -92,13 +107,13 @@ void virtio_signal(struct virtio_dev *dev, unsigned queue)
 	if (queue >= dev->queue_count || !has(dev, VIRTIO_S_DRIVER_OK))
 		return;
 	if (vq_should_signal(&dev->queues[queue]))
-		interrupt(dev, VIRTIO_ISR_QUEUE);
+		interrupt_used(dev, queue);
 }
 
-void virtio_used(struct virtio_dev *dev)
+void virtio_used(struct virtio_dev *dev, unsigned queue)
 {
 	if (live(dev))
-		interrupt(dev, VIRTIO_ISR_QUEUE);
+		interrupt_used(dev, queue);
 }
 
 /* The reason stands there before a driver that polls sees the change, and the change before it is told. */
@@ -110,7 +125,7 @@ static void show_and_tell(struct virtio_dev *dev)
 		note(dev, VIRTIO_ISR_CONFIG);
 	show(dev);
 	if (tell)
-		pulse(dev);
+		pulse(dev, VIRTIO_NO_QUEUE);
 }
 
 void virtio_config_changed(struct virtio_dev *dev)
@@ -227,14 +242,29 @@ static bool features_acceptable(const struct virtio_dev *dev)
 /* The device goes live: chains may have been offered, and kicked, before. */
 static void go_live(struct virtio_dev *dev)
 {
+	if (dev->no_memory) {
+		virtio_dev_broken(dev, "DRIVER_OK while the device may not reach memory");
+		return;
+	}
 	dev->status |= VIRTIO_S_DRIVER_OK;
 	if (dev->type->ready)
 		dev->type->ready(dev);
 	show(dev);
 	if (dev->config_news)
-		interrupt(dev, VIRTIO_ISR_CONFIG);
+		interrupt_config(dev);
 	for (unsigned i = 0; i < dev->queue_count; i++)
 		serve(dev, i);
+}
+
+void virtio_allow_memory(struct virtio_dev *dev, bool allow)
+{
+	dev->no_memory = !allow;
+	if (allow || !has(dev, VIRTIO_S_DRIVER_OK))
+		return;
+	/* From here on nothing is popped; then wait for what was. */
+	virtio_dev_failed(dev);
+	if (dev->type->reset)
+		dev->type->reset(dev);
 }
 
 uint32_t virtio_status(const struct virtio_dev *dev)
@@ -321,6 +351,11 @@ static void set_half(gpa_t *addr, unsigned half, uint32_t value)
 	addr->v |= (uint64_t)value << (32 * half);
 }
 
+static uint32_t get_half(gpa_t addr, unsigned half)
+{
+	return (uint32_t)(addr.v >> (32 * half));
+}
+
 void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_field field,
 		      uint32_t value)
 {
@@ -346,6 +381,29 @@ void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_
 		set_half(&vq->used, field == VIRTIO_Q_USED_HIGH, value);
 		break;
 	}
+}
+
+uint32_t virtio_queue_get(const struct virtio_dev *dev, uint32_t queue,
+			  enum virtio_queue_field field)
+{
+	const struct virtqueue *vq = &dev->queues[queue < dev->queue_count ? queue : 0];
+
+	if (queue >= dev->queue_count)
+		return 0;
+	switch (field) {
+	case VIRTIO_Q_NUM:
+		return vq->num;
+	case VIRTIO_Q_DESC_LOW:
+	case VIRTIO_Q_DESC_HIGH:
+		return get_half(vq->desc, field == VIRTIO_Q_DESC_HIGH);
+	case VIRTIO_Q_AVAIL_LOW:
+	case VIRTIO_Q_AVAIL_HIGH:
+		return get_half(vq->avail, field == VIRTIO_Q_AVAIL_HIGH);
+	case VIRTIO_Q_USED_LOW:
+	case VIRTIO_Q_USED_HIGH:
+		return get_half(vq->used, field == VIRTIO_Q_USED_HIGH);
+	}
+	return 0;
 }
 
 bool virtio_queue_ready(const struct virtio_dev *dev, uint32_t queue)

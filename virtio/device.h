@@ -5,7 +5,7 @@
  * shares. No transport judges anything: it decodes registers and calls these.
  *
  * All functions run on the thread of the device's loop (or before it runs), except
- * virtio_isr_read, virtio_isr_ack and virtio_kick, which any thread may call.
+ * virtio_isr_* and virtio_kick, which any thread may call.
  *
  * The life of a device, by status: reset (0) -> ACKNOWLEDGE -> DRIVER -> FEATURES_OK -> DRIVER_OK.
  * Feature words are taken between DRIVER and FEATURES_OK, queues are set up between FEATURES_OK and
@@ -26,8 +26,9 @@
 #include "virtio/queue.h"
 
 enum {
-	VIRTIO_MAX_QUEUES = 18,	 /* eight ports of a console; eight pairs of a network device */
-	VIRTIO_MAX_REPORTS = 16, /* lines a guest can make one device print */
+	VIRTIO_MAX_QUEUES = 18,	  /* eight ports of a console; eight pairs of a network device */
+	VIRTIO_MAX_REPORTS = 16,  /* lines a guest can make one device print */
+	VIRTIO_NO_QUEUE = 0xffff, /* an interrupt's reason that is no queue: config space */
 };
 
 /* Device status bits (2.1). */
@@ -113,9 +114,17 @@ struct virtio_dev {
 	void (*changed)(void *transport);
 	void *transport;
 
+	/*
+	 * For a transport whose interrupts may be messages: while @messages is set, @message is called on the
+	 * loop's thread in place of interrupt status and line. @queue: VIRTIO_NO_QUEUE for config space.
+	 */
+	bool messages;
+	void (*message)(void *transport, unsigned queue);
+
 	/* Negotiation state. */
 	uint64_t driver_features;
 	bool unknown_features; /* the driver took bits beyond the 64 that exist */
+	bool no_memory;	       /* the transport keeps the device from guest memory */
 	bool config_news; /* config space changed under a driver that is not live yet: told then */
 	uint32_t status;
 	uint32_t config_generation;
@@ -179,6 +188,16 @@ void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_
 		      uint32_t value);
 bool virtio_queue_ready(const struct virtio_dev *dev, uint32_t queue);
 void virtio_queue_set_ready(struct virtio_dev *dev, uint32_t queue, uint32_t ready);
+/* What was set, as set; of a queue that is not there 0. */
+uint32_t virtio_queue_get(const struct virtio_dev *dev, uint32_t queue,
+			  enum virtio_queue_field field);
+
+/*
+ * Whether the device may touch guest memory (PCI's bus mastering); it may unless this says otherwise.
+ * Taken away from a device that is live: what is in flight is waited for, then it needs a reset. Without it a
+ * device does not go live: NEEDS_RESET.
+ */
+void virtio_allow_memory(struct virtio_dev *dev, bool allow);
 
 /* Config space; bytes outside read as all ones and are not written. */
 void virtio_config_read(struct virtio_dev *dev, uint64_t offset, void *data, size_t len);
@@ -187,9 +206,10 @@ void virtio_config_write(struct virtio_dev *dev, uint64_t offset, const void *da
 /* The doorbell, for a transport without ioeventfd: any 32-bit queue number, any thread. */
 void virtio_kick(struct virtio_dev *dev, uint32_t queue);
 
-/* Interrupt status and its acknowledgement. Any thread. */
+/* Interrupt status, its acknowledgement, and both in one (4.1.4.5). Any thread. */
 uint32_t virtio_isr_read(const struct virtio_dev *dev);
 void virtio_isr_ack(struct virtio_dev *dev, uint32_t bits);
+uint32_t virtio_isr_take(struct virtio_dev *dev);
 
 /*
  * For a transport, before the first vCPU runs: the interrupt status lies in @word from now on, where
@@ -201,10 +221,10 @@ void virtio_isr_place(struct virtio_dev *dev, _Atomic uint32_t *word);
 void virtio_signal(struct virtio_dev *dev, unsigned queue);
 
 /*
- * For remote device types: who serves the rings says that the driver is to be told of used buffers. The
- * interrupt is given whether the ring asks for it or not: that was judged by who said so.
+ * For remote device types: who serves the rings says that the driver is to be told of used buffers in
+ * @queue. The interrupt is given whether the ring asks for it or not: that was judged by who said so.
  */
-void virtio_used(struct virtio_dev *dev);
+void virtio_used(struct virtio_dev *dev, unsigned queue);
 
 /*
  * For device types: the device cannot go on, and that is not the driver's fault (the reason has been

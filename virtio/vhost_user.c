@@ -64,7 +64,7 @@ static void on_call(void *opaque)
 	struct vhost_call *source = opaque;
 
 	if (!source->vhost->gone)
-		virtio_used(source->vhost->dev);
+		virtio_used(source->vhost->dev, (unsigned)(source - source->vhost->call));
 }
 
 /* Rings. */

@@ -32,7 +32,10 @@ static bool add_own(const struct vm_config *config, const struct arch_words *wor
 		ok = add(line, size, "console=hvc0");
 	else if (config->console == VM_CONSOLE_SERIAL)
 		ok = add(line, size, words->serial_console);
-	ok = ok && add(line, size, words->always) && add(line, size, "panic=-1");
+	ok = ok && add(line, size, words->always);
+	if (config->discovery != VM_DISCOVERY_PCI)
+		ok = ok && add(line, size, words->no_pci);
+	ok = ok && add(line, size, "panic=-1");
 	/* Nobody reads its console: the kernel need not write all it has to say, byte by byte. */
 	if (config->exec && !config->log && config->out_fd < 0)
 		ok = ok && add(line, size, "quiet");

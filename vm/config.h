@@ -56,10 +56,11 @@ enum vm_sandbox {
 	VM_SANDBOX_OFF,
 };
 
-/* How an x86 guest is told of its virtio devices. */
+/* How an x86 guest reaches its virtio devices, and is told of them. */
 enum vm_discovery {
-	VM_DISCOVERY_ACPI,
-	VM_DISCOVERY_CMDLINE, /* virtio_mmio.device=, and no ACPI entries for them */
+	VM_DISCOVERY_ACPI,    /* windows of registers, in the DSDT */
+	VM_DISCOVERY_CMDLINE, /* the same by virtio_mmio.device=, and no ACPI entries for them */
+	VM_DISCOVERY_PCI,     /* PCI functions */
 };
 
 /* Strings point into argv or at constants; nothing here is owned. */

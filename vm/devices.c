@@ -3,11 +3,9 @@
 #include "virtio/devices.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/diag.h"
-#include "vm/control_vm.h"
 #include "vm/machine.h"
 #include "vm/qcow2.h"
 #include "vm/signed.h"
@@ -19,73 +17,6 @@ static int refused(const char *what, int err)
 {
 	diag_error("%s: the host refuses what the device needs: %s", what, strerror(-err));
 	return err;
-}
-
-static void tell_broken(void *opaque, const struct virtio_dev *dev, const char *why)
-{
-	char words[160];
-
-	(void)snprintf(words, sizeof(words), "%s: guest driver error: %s", dev->name, why);
-	vm_control_tell(opaque, "device-error", words);
-}
-
-/*
- * The registers of all windows in one slot of memory that the guest reads without an exit. Where the
- * host has no such slots, or the architecture no use for them, reads go through the bus. The slot comes before the
- * first doorbell: behind one, KVM waits some milliseconds for a grace period before it takes another slot.
- */
-int vm_map_windows(struct vm *vm)
-{
-	struct arch_slot first, next;
-	unsigned count = 0;
-
-	if (!arch_register_memory || !kvm_has(&vm->kvm, KVM_CAP_READONLY_MEM))
-		return 0;
-	while (count < VM_MAX_DEVICES && arch_virtio_slot(count, &next) == 0)
-		count++;
-
-	uint64_t size = (uint64_t)count * VIRTIO_MMIO_SIZE;
-	int r = arch_virtio_slot(0, &first);
-
-	if (!r)
-		r = mem_add(vm->mem, gpa(first.base), size, MEM_REGISTERS);
-	if (r < 0)
-		return refused("the virtio windows", r);
-	return kvm_map_registers(&vm->kvm, vm->mem, gpa(first.base), size);
-}
-
-/* The window, interrupt and doorbells of @dev, which the machine owns from now on. */
-static int place(struct vm *vm, struct virtio_dev *dev)
-{
-	struct arch_slot slot;
-	struct vm_device *place = &vm->devices[vm->device_count];
-	int r = vm->device_count < VM_MAX_DEVICES ? arch_virtio_slot(vm->device_count, &slot)
-						  : -ENOSPC;
-
-	if (r < 0) {
-		diag_error("%s: no room on the board: it has %u places for virtio devices",
-			   dev->name, vm->device_count);
-		virtio_dev_destroy(dev);
-		return r;
-	}
-	place->irq.eventfd = -1;
-	place->dev = dev;
-	dev->on_broken = tell_broken;
-	dev->broken_opaque = vm;
-	vm->device_count++;
-	r = arch_irq_edge(vm->arch, slot.gsi, &place->irq);
-	if (r < 0)
-		return r;
-	dev->irq = &place->irq;
-	r = virtio_mmio_create(dev, vm->bus, slot.base, &place->mmio);
-	if (r < 0)
-		return refused(dev->name, r);
-	if (mem_registers(vm->mem, gpa(slot.base)))
-		virtio_mmio_show(place->mmio, mem_registers(vm->mem, gpa(slot.base)));
-	for (unsigned q = 0; !r && q < dev->queue_count; q++)
-		r = kvm_doorbell(&vm->kvm, slot.base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
-				 dev->kick_fd[q]);
-	return r;
 }
 
 /* A descriptor for the disk that is made of @file; below 0 where there are none left, said. */
@@ -158,7 +89,7 @@ static int create_net(struct vm *vm, unsigned index)
 
 	int r = virtio_net_create(&config, index, vm->mem, vm->loop, &dev);
 
-	return r < 0 ? refused("virtio-net", r) : place(vm, dev);
+	return r < 0 ? refused("virtio-net", r) : vm_place(vm, dev);
 }
 
 static int create_rng(struct vm *vm)
@@ -166,7 +97,7 @@ static int create_rng(struct vm *vm)
 	struct virtio_dev *dev;
 	int r = virtio_rng_create(vm->mem, vm->loop, &dev);
 
-	return r < 0 ? refused("virtio-rng", r) : place(vm, dev);
+	return r < 0 ? refused("virtio-rng", r) : vm_place(vm, dev);
 }
 
 static int create_vsock(struct vm *vm)
@@ -177,7 +108,7 @@ static int create_vsock(struct vm *vm)
 
 	if (r < 0)
 		return refused("virtio-vsock", r);
-	r = place(vm, dev);
+	r = vm_place(vm, dev);
 	if (r < 0)
 		return r;
 	r = vm_vsock_start(&vm->vsock, vm->loop, dev);
@@ -191,7 +122,7 @@ static int create_balloon(struct vm *vm)
 
 	if (r < 0)
 		return refused("virtio-balloon", r);
-	r = place(vm, dev);
+	r = vm_place(vm, dev);
 	if (!r)
 		vm->balloon = dev;
 	return r;
@@ -226,7 +157,7 @@ static int create_backend(struct vm *vm, struct vm_backend *backend)
 	r = virtio_vhost_user_create(&config, backend->index, vm->mem, vm->loop, &dev);
 	if (r < 0)
 		daemon_talk(&backend->daemon);
-	return r < 0 ? r : place(vm, dev);
+	return r < 0 ? r : vm_place(vm, dev);
 }
 
 static int create_qcow2(struct vm *vm, unsigned index)
@@ -262,7 +193,7 @@ static int create_disk(struct vm *vm, unsigned index)
 	if (r < 0)
 		return r;
 	r = virtio_blk_create(&blk, index, vm->mem, vm->loop, &dev);
-	return r < 0 ? r : place(vm, dev);
+	return r < 0 ? r : vm_place(vm, dev);
 }
 
 static size_t console_sink(void *opaque, const void *data, size_t len)
@@ -342,7 +273,7 @@ static int create_console(struct vm *vm)
 
 	if (r < 0)
 		return refused("virtio-console", r);
-	r = place(vm, dev);
+	r = vm_place(vm, dev);
 	if (!r && console) {
 		vm->virtio_console = dev;
 		vm->console.sink = console_sink;
@@ -402,13 +333,7 @@ void vm_destroy_devices(struct vm *vm)
 	for (unsigned i = 0; vm->loop && i < vm->config->port_count; i++)
 		vm_port_stop(&vm->ports[i]);
 	vm_vsock_stop(&vm->vsock);
-	while (vm->device_count) {
-		struct vm_device *place = &vm->devices[--vm->device_count];
-
-		virtio_mmio_destroy(place->mmio);
-		virtio_dev_destroy(place->dev);
-		kvm_irq_close(&place->irq);
-	}
+	vm_unplace_all(vm);
 	vm->virtio_console = NULL;
 	vm->virtio_ports = NULL;
 	vm->balloon = NULL;

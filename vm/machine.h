@@ -20,6 +20,7 @@
 #include "virtio/disk.h"
 #include "virtio/disk_cow.h"
 #include "virtio/mmio.h"
+#include "virtio/pci.h"
 #include "vm/backends.h"
 #include "vm/config.h"
 #include "vm/console.h"
@@ -82,7 +83,8 @@ struct vm_file {
 /* A virtio device with its place on the board. */
 struct vm_device {
 	struct virtio_dev *dev;
-	struct virtio_mmio *mmio;
+	struct virtio_mmio *mmio; /* one of the two, or none yet */
+	struct virtio_pci *pci;
 	struct irq_line irq;
 };
 
@@ -129,6 +131,7 @@ struct vm {
 	struct console console;
 	struct watch watch; /* of the loop; read when it has ended */
 	struct loop_timer *quiet_timer;
+	struct virtio_pci_board pci_board; /* with --virtio pci */
 	struct vm_device devices[VM_MAX_DEVICES];
 	unsigned device_count;
 	struct virtio_dev *virtio_ports;   /* the device of the named ports, or NULL */
@@ -185,8 +188,17 @@ int vm_lend_file(const struct vm *vm, struct vm_file *file);
  */
 int vm_load(struct vm *vm);
 
-/* vm/devices.c: the slot in which the guest reads the virtio windows' registers. 0 or -errno, said. */
+/* vm/place.c: the slot in which the guest reads the virtio windows' registers. 0 or -errno, said. */
 int vm_map_windows(struct vm *vm);
+
+/*
+ * vm/place.c: puts @dev, which the machine owns from now on whatever comes back, in its place on the board.
+ * 0 or -errno, said.
+ */
+int vm_place(struct vm *vm, struct virtio_dev *dev);
+
+/* vm/place.c: away with all devices and their places. */
+void vm_unplace_all(struct vm *vm);
 
 /* vm/devices.c: the one list of virtio devices. 0, or an exit status with the reason said. */
 int vm_create_devices(struct vm *vm);

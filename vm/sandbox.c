@@ -48,6 +48,8 @@ unsigned sandbox_features(const struct vm_config *config)
 		features |= SANDBOX_GDB;
 	if (vm_has_backends(config))
 		features |= SANDBOX_BACKEND;
+	if (config->discovery == VM_DISCOVERY_PCI)
+		features |= SANDBOX_PCI;
 	return features;
 }
 

@@ -63,6 +63,8 @@ static const struct sandbox_row rows[] = {
 	{ REQUEST(KVM_CREATE_VCPU), .in = BUILD, .why = "vCPUs are made" },
 	{ REQUEST(KVM_IRQFD), .in = BUILD, .why = "interrupts by eventfd" },
 	{ REQUEST(KVM_IOEVENTFD), .in = BUILD, .why = "doorbells" },
+	{ REQUEST_ON(KVM_IOEVENTFD, VM, " on the machine"), .features = SANDBOX_PCI, .in = LOOP,
+	  .why = "doorbells of PCI devices that the guest moves" },
 
 	/* the terminal and block devices */
 	{ REQUEST(TCGETS), .in = MAIN, .why = "the terminal's mode" },

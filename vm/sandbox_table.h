@@ -40,6 +40,7 @@ enum sandbox_feature {
 	SANDBOX_CORE = 1 << 8,	   /* --core */
 	SANDBOX_BALLOON = 1 << 9,  /* --balloon */
 	SANDBOX_VSOCK = 1 << 10,   /* --vsock */
+	SANDBOX_PCI = 1 << 11,	   /* --virtio pci */
 };
 
 /* What an argument is compared with. */

@@ -191,6 +191,18 @@ static int verify_file(const char *what, const struct vm_file *file,
 	return VM_STATUS_REFUSED;
 }
 
+/* Whether @word stands by itself in @line. */
+static bool has_word(const char *line, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = line; len && (at = strstr(at, word)); at += len) {
+		if ((at == line || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
+			return true;
+	}
+	return false;
+}
+
 /* What the user says of the command line, if anything, gives the manifest's line. */
 static int verify_cmdline(const struct vm_config *config, const char *wanted)
 {
@@ -199,6 +211,12 @@ static int verify_cmdline(const struct vm_config *config, const char *wanted)
 	if (config->discovery == VM_DISCOVERY_CMDLINE) {
 		diag_error(
 			"--virtio cmdline adds to the command line, and the manifest's is exact");
+		return VM_STATUS_REFUSED;
+	}
+	if (config->discovery == VM_DISCOVERY_PCI && has_word(wanted, arch_words.no_pci)) {
+		diag_error("--virtio pci: the manifest's command line has %s; it is to be signed "
+			   "with --virtio pci too",
+			   arch_words.no_pci);
 		return VM_STATUS_REFUSED;
 	}
 	if (!*config->append && !config->append_only)

@@ -178,6 +178,7 @@ static int create_board(struct vm *vm)
 		.loop = vm->loop,
 		.cpus = vm->config->cpus,
 		.pmu = vm->config->pmu,
+		.pci = vm->config->discovery == VM_DISCOVERY_PCI,
 		.serial_out = vm->config->console == VM_CONSOLE_NONE ? NULL : vm_guest_output,
 		.serial_opaque = vm,
 		.events = { power_off, reset, exit_status, panicked, vm },

@@ -29,7 +29,9 @@ const bool arch_has_tree = true;
 const bool arch_has_acpi = false;
 const bool arch_has_pmu = true;
 const bool arch_register_memory = false; /* but with FEAT_S2FWB, which KVM does not tell */
-const struct arch_words arch_words = { .serial_console = "console=ttyS0", .always = "" };
+const struct arch_words arch_words = { .serial_console = "console=ttyS0",
+				       .always = "",
+				       .no_pci = "" };
 
 const struct kvm_need arch_kvm_needs[] = {
 	{ KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG", "registers one by one", true },
@@ -200,6 +202,18 @@ int arch_nmi(struct arch *arch)
 {
 	(void)arch;
 	return -ENOTSUP;
+}
+
+struct pci_bus *arch_pci_bus(struct arch *arch)
+{
+	(void)arch;
+	return NULL;
+}
+
+struct msi_port *arch_msi_port(struct arch *arch)
+{
+	(void)arch;
+	return NULL;
 }
 
 struct serial *arch_serial(struct arch *arch)

@@ -222,7 +222,8 @@ static void write_rsdp(uint8_t *p, size_t xsdt)
 static bool config_fits(const struct x86_acpi_config *config)
 {
 	if (!config->cpus || config->cpus > X86_ACPI_MAX_CPUS ||
-	    config->virtio_count > X86_ACPI_MAX_VIRTIO)
+	    config->virtio_count > X86_ACPI_MAX_VIRTIO ||
+	    !range_fits(config->pci_window, config->pci_window_size, UINT64_C(1) << 32))
 		return false;
 	for (size_t i = 0; i < config->virtio_count; i++) {
 		if (!range_fits(config->virtio[i].base, config->virtio[i].size, UINT64_C(1) << 32))

@@ -29,6 +29,9 @@ struct x86_acpi_config {
 	const struct x86_acpi_virtio *virtio; /* NULL is allowed if there are none */
 	size_t virtio_count;		      /* at most X86_ACPI_MAX_VIRTIO */
 	bool serial;			      /* COM1 is there */
+	/* A PCI bus whose BARs lie there; size 0: there is none. Both ends below 4 GiB. */
+	uint64_t pci_window;
+	uint32_t pci_window_size;
 };
 
 /*

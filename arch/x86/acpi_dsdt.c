@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The DSDT: how to power off, COM1, pvpanic, and the virtio-mmio windows. Processors are not in it: the MADT
+ * The DSDT: how to power off, COM1, pvpanic, PCI, and the virtio-mmio windows. Processors are not in it: the MADT
  * names them, and nothing here (no idle states, no hotplug) would be told of them.
  */
 #include "arch/x86/acpi_dsdt.h"
 
 #include "arch/x86/layout.h"
+#include "hw/pci.h"
 #include "hw/pvpanic.h"
 
 /* The sleep type for S5; for a hardware-reduced machine only the first counts (7.4.2). */
@@ -68,6 +69,23 @@ static void virtio(struct aml *a, unsigned index, const struct x86_acpi_virtio *
 	aml_end(a);
 }
 
+/* One root bus (hw/pci.h): configuration by ports, no I/O window, no interrupt pins and so no _PRT. */
+static void pci(struct aml *a, const struct x86_acpi_config *config)
+{
+	aml_device(a, "PCI0");
+	aml_name(a, "_HID");
+	aml_eisaid(a, "PNP0A03");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_name(a, "_CRS");
+	aml_resources(a);
+	aml_bus_numbers(a, 0, 1);
+	aml_io(a, PCI_PORT_ADDRESS, 8);
+	aml_memory_window(a, (uint32_t)config->pci_window, config->pci_window_size);
+	aml_resources_end(a);
+	aml_end(a);
+}
+
 void x86_acpi_dsdt(struct aml *a, const struct x86_acpi_config *config)
 {
 	power_off(a);
@@ -75,6 +93,8 @@ void x86_acpi_dsdt(struct aml *a, const struct x86_acpi_config *config)
 	pvpanic(a);
 	if (config->serial)
 		com1(a);
+	if (config->pci_window_size)
+		pci(a, config);
 	for (size_t i = 0; i < config->virtio_count; i++)
 		virtio(a, (unsigned)i, &config->virtio[i]);
 	aml_end(a);

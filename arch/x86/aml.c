@@ -25,7 +25,13 @@ enum {
 	RES_IO = 0x47,
 	RES_END = 0x79,
 	RES_MEMORY32 = 0x86,
+	RES_DWORD_SPACE = 0x87,
+	RES_WORD_SPACE = 0x88,
 	RES_INTERRUPT = 0x89,
+	SPACE_MEMORY = 0,
+	SPACE_BUS = 2,
+	SPACE_FIXED = 0x0c,   /* both ends; produced, decoded positively */
+	SPACE_READ_WRITE = 1, /* memory, not cached */
 	INTERRUPT_CONSUMER = 1,
 	INTERRUPT_EDGE = 2, /* with bits 2 and 3 clear: active high, exclusive */
 
@@ -259,6 +265,34 @@ void aml_memory32(struct aml *a, uint32_t base, uint32_t size)
 	aml_u16(a, 9);
 	aml_u8(a, 1); /* read-write */
 	aml_u32(a, base);
+	aml_u32(a, size);
+}
+
+void aml_bus_numbers(struct aml *a, uint16_t first, uint16_t count)
+{
+	aml_u8(a, RES_WORD_SPACE);
+	aml_u16(a, 13);
+	aml_u8(a, SPACE_BUS);
+	aml_u8(a, SPACE_FIXED);
+	aml_u8(a, 0);
+	aml_u16(a, 0); /* granularity */
+	aml_u16(a, first);
+	aml_u16(a, (uint16_t)(first + count - 1));
+	aml_u16(a, 0); /* translation */
+	aml_u16(a, count);
+}
+
+void aml_memory_window(struct aml *a, uint32_t base, uint32_t size)
+{
+	aml_u8(a, RES_DWORD_SPACE);
+	aml_u16(a, 23);
+	aml_u8(a, SPACE_MEMORY);
+	aml_u8(a, SPACE_FIXED);
+	aml_u8(a, SPACE_READ_WRITE);
+	aml_u32(a, 0);
+	aml_u32(a, base);
+	aml_u32(a, base + (size - 1));
+	aml_u32(a, 0);
 	aml_u32(a, size);
 }
 

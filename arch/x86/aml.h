@@ -59,6 +59,9 @@ void aml_resources_end(struct aml *a);
 /* Resource descriptors (6.4), to be used inside of aml_resources(). */
 void aml_memory32(struct aml *a, uint32_t base, uint32_t size); /* Memory32Fixed, read-write */
 void aml_io(struct aml *a, uint16_t base, uint8_t count);	/* IO, 16-bit decode */
+/* What a bridge hands on: @count bus numbers from @first; memory at addresses that do not change on it. */
+void aml_bus_numbers(struct aml *a, uint16_t first, uint16_t count);
+void aml_memory_window(struct aml *a, uint32_t base, uint32_t size);
 void aml_interrupt(struct aml *a, uint32_t gsi); /* consumer, edge, active high, exclusive */
 
 #endif

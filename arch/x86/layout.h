@@ -11,7 +11,8 @@
  *	0x0009fc00  end of low RAM (e820); reserved to 0xe0000
  *	0x000e0000  ACPI tables, to 0xff000; then reserved, with the reset vector at 0xffff0
  *	0x00100000  RAM for the kernel and the initrd, to the end of RAM or 3 GiB
- *	0xc0000000  virtio-mmio windows, 16 of 4 KiB; nothing else but the APICs up to 4 GiB
+ *	0xc0000000  virtio-mmio windows, 16 of 4 KiB
+ *	0xc1000000  BARs of PCI functions, 16 MiB; nothing else but the APICs up to 4 GiB
  *	0x100000000 the RAM that found no place below 3 GiB
  */
 #ifndef ARCH_X86_LAYOUT_H
@@ -55,6 +56,10 @@ enum {
 	X86_VIRTIO_WINDOWS = 16,
 	X86_VIRTIO_SIZE = 0x1000, /* bytes of each window */
 };
+
+/* Where BARs of PCI functions may lie. */
+#define X86_PCI_WINDOW	    UINT64_C(0xc1000000)
+#define X86_PCI_WINDOW_SIZE UINT32_C(0x1000000)
 
 /* No memory from the end of the windows to X86_RAM_HIGH. */
 #define X86_HOLE (X86_VIRTIO_BASE + X86_VIRTIO_WINDOWS * UINT64_C(0x1000))

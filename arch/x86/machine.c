@@ -27,8 +27,10 @@ const bool arch_has_tree = false;
 const bool arch_has_acpi = true;
 const bool arch_has_pmu = false;
 const bool arch_register_memory = true; /* caches are coherent whatever the guest maps how */
-/* There is no PCI; to look for it at ports costs a Linux kernel 150 exits. */
-const struct arch_words arch_words = { .serial_console = "console=ttyS0", .always = "pci=off" };
+/* Where there is no PCI, to look for it at ports costs a Linux kernel 150 exits. */
+const struct arch_words arch_words = { .serial_console = "console=ttyS0",
+				       .always = "",
+				       .no_pci = "pci=off" };
 
 const struct kvm_need arch_kvm_needs[] = {
 	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "APICs in the kernel", true },
@@ -59,7 +61,8 @@ const struct arch_ioctl arch_ioctls[] = {
 	{ KVM_GET_SREGS, ARCH_AT_BUILD | ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_SREGS",
 	  "registers at the start; the report of a crash" },
 	{ KVM_GET_REGS, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_GET_REGS", "the report of a crash" },
-	{ KVM_SIGNAL_MSI, ARCH_ON_LOOP, "KVM_SIGNAL_MSI", "an NMI that a client asked for" },
+	{ KVM_SIGNAL_MSI, ARCH_ON_LOOP, "KVM_SIGNAL_MSI",
+	  "an NMI that a client asked for; interrupts of PCI devices" },
 	{ KVM_TRANSLATE, ARCH_ON_OWN_VCPU | ARCH_ON_LOOP, "KVM_TRANSLATE",
 	  "the report of a crash" },
 	{ KVM_GET_FPU, ARCH_ON_LOOP | ARCH_FOR_GDB, "KVM_GET_FPU", "a debugger" },
@@ -135,6 +138,30 @@ static int create_irqchip(const struct kvm *kvm)
 	return ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &pit) < 0 ? kvm_refuses("the timer") : 0;
 }
 
+/*
+ * A message of a PCI function, address and data by the guest (Intel SDM 3, "Message Signalled Interrupts").
+ * Only what goes to local APICs and is an ordinary interrupt is one: fixed or lowest priority, with a
+ * vector that may be used. The upper half of the address would be a store to memory.
+ */
+static void send_message(struct msi_port *port, uint64_t address, uint32_t data)
+{
+	struct arch *arch = port->opaque;
+	struct kvm_msi msi = { .address_lo = (uint32_t)address, .data = data & 0xffff };
+	unsigned mode = data >> 8 & 7, vector = data & 0xff;
+
+	if (address >> 20 == X86_LAPIC >> 20 && mode <= 1 && vector >= 16)
+		(void)ioctl(arch->config.kvm->vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static int create_pci(struct arch *arch)
+{
+	const struct arch_config *config = &arch->config;
+
+	arch->msi = (struct msi_port){ .send = send_message, .opaque = arch };
+	return pci_bus_create(config->bus, config->loop, X86_PCI_WINDOW, X86_PCI_WINDOW_SIZE,
+			      &arch->pci);
+}
+
 static int create_devices(struct arch *arch)
 {
 	const struct arch_config *config = &arch->config;
@@ -150,6 +177,8 @@ static int create_devices(struct arch *arch)
 	if (!r)
 		r = pvpanic_create(config->bus, BUS_PIO, X86_PORT_PVPANIC, config->events.panic,
 				   config->events.opaque, &arch->pvpanic);
+	if (!r && config->pci)
+		r = create_pci(arch);
 	if (r || !config->serial_out)
 		return r;
 	kvm_irq_level(config->kvm, X86_COM1_IRQ, &arch->serial_irq);
@@ -206,6 +235,7 @@ void arch_destroy(struct arch *arch)
 {
 	if (!arch)
 		return;
+	pci_bus_destroy(arch->pci);
 	serial_destroy(arch->serial);
 	pvpanic_destroy(arch->pvpanic);
 	exit_device_destroy(arch->exit_device);
@@ -221,6 +251,16 @@ int arch_nmi(struct arch *arch)
 	struct kvm_msi msi = { .address_lo = X86_LAPIC | 0xff << 12, .data = 4 << 8 };
 
 	return ioctl(arch->config.kvm->vm_fd, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
+}
+
+struct pci_bus *arch_pci_bus(struct arch *arch)
+{
+	return arch->pci;
+}
+
+struct msi_port *arch_msi_port(struct arch *arch)
+{
+	return arch->pci ? &arch->msi : NULL;
 }
 
 struct serial *arch_serial(struct arch *arch)
@@ -264,7 +304,9 @@ static int write_acpi(struct arch *arch, const struct arch_images *images, gpa_t
 	struct x86_acpi_config config = {
 		.cpus = arch->config.cpus,
 		.virtio = virtio,
-		.virtio_count = images->virtio_cmdline ? 0 : images->virtio_count,
+		.virtio_count = images->virtio_cmdline || arch->pci ? 0 : images->virtio_count,
+		.pci_window = X86_PCI_WINDOW,
+		.pci_window_size = arch->pci ? X86_PCI_WINDOW_SIZE : 0,
 		.serial = arch->serial,
 	};
 

@@ -21,6 +21,8 @@ struct arch {
 	struct exit_device *exit_device;
 	struct pvpanic *pvpanic;
 	struct kvm_cpuid2 *cpuid;
+	struct pci_bus *pci; /* NULL: none */
+	struct msi_port msi;
 	bool tsc_deadline;
 	struct x86_boot boot; /* where the first vCPU begins; set by arch_load */
 };

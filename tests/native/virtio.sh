@@ -92,6 +92,15 @@ run virtio-console -m 64M --console virtio -a input
 INPUT=
 expect native-virtio-console-input 0 "some words typed"
 
+# The same devices as PCI functions: vectors, doorbells that move, with every list of the sandbox.
+run pci -m 64M --virtio pci -d "$TMP/a"
+expect native-pci 0 "pci: 40 interrupts, after a reset"
+run pci -m 64M -d "$TMP/a"
+expect native-pci-none 1 "FAIL: no virtio-rng on the bus"
+run pci -m 64M --virtio pci --sandbox log
+expect native-pci-sandbox 0 "pci: 40 interrupts, after a reset"
+if grep -q 'sandbox' "$TMP/err"; then not_ok native-pci-sandbox-silent "$(last_words)"; else ok native-pci-sandbox-silent; fi
+
 run faults -m 64M
 expect native-faults 0 "faults: a page fault is taken"
 run faults -m 64M -d "$TMP/a" -d "$TMP/b" --console virtio

@@ -13,7 +13,9 @@
 
 #include "vm/cmdline.h"
 
-static const struct arch_words words = { .serial_console = "console=ttyS0", .always = "board" };
+static const struct arch_words words = { .serial_console = "console=ttyS0",
+					 .always = "board",
+					 .no_pci = "" };
 
 /* A configuration in which nothing was asked for; freed by the caller. */
 static struct vm_config *plain(const char *append)
@@ -43,12 +45,32 @@ static void test_serial_console(void **state)
 
 static void test_board_without_words(void **state)
 {
-	const struct arch_words none = { .serial_console = "console=ttyS0", .always = "" };
+	const struct arch_words none = { .serial_console = "console=ttyS0",
+					 .always = "",
+					 .no_pci = "" };
 	struct vm_config *config = plain("quiet");
 	char line[256];
 
 	(void)state;
 	assert_int_equal(vm_cmdline(config, &none, line, sizeof(line)), 0);
+	assert_string_equal(line, "console=ttyS0 panic=-1 quiet");
+	free(config);
+}
+
+/* A kernel is told not to look for PCI unless there is some. */
+static void test_words_without_pci(void **state)
+{
+	const struct arch_words two = { .serial_console = "console=ttyS0",
+					.always = "",
+					.no_pci = "pci=off" };
+	struct vm_config *config = plain("quiet");
+	char line[256];
+
+	(void)state;
+	assert_int_equal(vm_cmdline(config, &two, line, sizeof(line)), 0);
+	assert_string_equal(line, "console=ttyS0 pci=off panic=-1 quiet");
+	config->discovery = VM_DISCOVERY_PCI;
+	assert_int_equal(vm_cmdline(config, &two, line, sizeof(line)), 0);
 	assert_string_equal(line, "console=ttyS0 panic=-1 quiet");
 	free(config);
 }
@@ -123,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serial_console),
 		cmocka_unit_test(test_board_without_words),
+		cmocka_unit_test(test_words_without_pci),
 		cmocka_unit_test(test_other_consoles),
 		cmocka_unit_test(test_root_is_the_first_disk_without_initrd),
 		cmocka_unit_test(test_append_only),

@@ -448,13 +448,16 @@ static void test_virtio(void **state)
 	if (!arch_has_acpi) {
 		refuse("-k|x|--virtio|acpi", "unknown option --virtio");
 		refuse("-k|x|--virtio=cmdline", "unknown option --virtio");
+		refuse("-k|x|--virtio=pci", "unknown option --virtio");
 		return;
 	}
 	accept("-k|x|--virtio=cmdline");
 	assert_int_equal(options.config.discovery, VM_DISCOVERY_CMDLINE);
 	accept("-k|x|--virtio|acpi");
 	assert_int_equal(options.config.discovery, VM_DISCOVERY_ACPI);
-	refuse("-k|x|--virtio|pci", "unknown value \"pci\"; it can be acpi or cmdline");
+	accept("-k|x|--virtio|pci");
+	assert_int_equal(options.config.discovery, VM_DISCOVERY_PCI);
+	refuse("-k|x|--virtio|isa", "unknown value \"isa\"; it can be acpi, cmdline or pci");
 }
 
 /* Only where KVM has such a feature of vCPUs: arm64. */

@@ -234,6 +234,37 @@ static void test_dsdt_bytes(void **state)
 	assert_int_equal(t.dsdt_len, HEADER + sizeof(expected));
 }
 
+/* The root bus stands between COM1 and the windows, of which there are none then. */
+static void test_dsdt_pci_bytes(void **state)
+{
+	/* clang-format off */
+	static const uint8_t expected[] = {
+		/* Device (PCI0), 0x53 bytes */
+		0x5b, 0x82, 0x43, 0x05, 'P', 'C', 'I', '0',
+		0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, /* EisaId ("PNP0A03") */
+		0x08, '_', 'U', 'I', 'D', 0x00,
+		0x08, '_', 'C', 'R', 'S', 0x11, 0x37, 0x0a, 0x34,
+		/* WordBusNumber: 0 to 0 */
+		0x88, 0x0d, 0x00, 0x02, 0x0c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x01, 0x00,
+		0x47, 0x01, 0xf8, 0x0c, 0xf8, 0x0c, 0x00, 0x08,
+		/* DWordMemory: 0xc1000000 to 0xc1ffffff */
+		0x87, 0x17, 0x00, 0x00, 0x0c, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xc1,
+		0xff, 0xff, 0xff, 0xc1, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01,
+		0x79, 0x00,
+	};
+	/* clang-format on */
+	struct x86_acpi_config config = config_of(1, 0, false);
+	struct tables t;
+
+	(void)state;
+	config.pci_window = X86_PCI_WINDOW;
+	config.pci_window_size = X86_PCI_WINDOW_SIZE;
+	build(&config, &t);
+	assert_true(t.dsdt_len >= HEADER + sizeof(expected));
+	assert_memory_equal(t.dsdt + t.dsdt_len - sizeof(expected), expected, sizeof(expected));
+}
+
 static void test_limits(void **state)
 {
 	struct guest_mem *mem = ram(2 * MIB), *none;
@@ -251,6 +282,10 @@ static void test_limits(void **state)
 	config = config_of(X86_ACPI_MAX_CPUS + 1, 0, false);
 	assert_int_equal(x86_write_acpi(mem, &config, &rsdp), -EINVAL);
 	config = config_of(1, X86_ACPI_MAX_VIRTIO + 1, false);
+	assert_int_equal(x86_write_acpi(mem, &config, &rsdp), -EINVAL);
+	config = config_of(1, 0, false);
+	config.pci_window = UINT64_C(0xff000001);
+	config.pci_window_size = 0x1000000;
 	assert_int_equal(x86_write_acpi(mem, &config, &rsdp), -EINVAL);
 	config = config_of(1, 1, false);
 	windows[0].base = UINT64_C(0xfffff001);
@@ -386,12 +421,20 @@ static void remove_dir(const char *dir)
 static void check_by_iasl(const char *dir, unsigned cpus, size_t virtio, bool serial)
 {
 	struct x86_acpi_config config = config_of(cpus, virtio, serial);
+	bool pci = !virtio;
 	struct tables t;
 	size_t len;
 	char *text;
 
+	config.pci_window = X86_PCI_WINDOW;
+	config.pci_window_size = pci ? X86_PCI_WINDOW_SIZE : 0;
 	build(&config, &t);
 	text = round_trip(dir, "dsdt", t.dsdt, t.dsdt_len, &len);
+	assert_int_equal(occurrences(text, "EisaId (\"PNP0A03\")"), pci);
+	assert_int_equal(occurrences(text, "WordBusNumber (ResourceProducer, MinFixed, MaxFixed,"),
+			 pci);
+	assert_int_equal(occurrences(text, "DWordMemory (ResourceProducer, PosDecode, MinFixed,"),
+			 pci);
 	assert_int_equal(occurrences(text, "Name (_HID, \"LNRO0005\")"), virtio);
 	assert_int_equal(occurrences(text, "EisaId (\"PNP0501\")"), serial);
 	assert_int_equal(occurrences(text,
@@ -445,8 +488,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fadt),	   cmocka_unit_test(test_madt_every_count),
-		cmocka_unit_test(test_dsdt_bytes), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_iasl),
+		cmocka_unit_test(test_dsdt_bytes), cmocka_unit_test(test_dsdt_pci_bytes),
+		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_iasl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
