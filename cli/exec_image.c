@@ -145,7 +145,7 @@ static int add_root_disk(struct exec_image *image, struct vm_config *config,
 			   VM_MAX_DISKS - 1);
 		return VM_STATUS_USAGE;
 	}
-	status = dir_image_make(root->path, &image->copy);
+	status = dir_image_make(root->path, config->verbosity < 0, &image->copy);
 	if (status)
 		return status;
 	if (config->verbosity >= 0)

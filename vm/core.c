@@ -15,6 +15,7 @@
 #include "arch/debug.h"
 #include "base/diag.h"
 #include "base/lock.h"
+#include "base/progress.h"
 #include "base/signals.h"
 #include "vm/core_elf.h"
 #include "vm/core_map.h"
@@ -36,6 +37,7 @@ struct vm_core {
 	int fd;
 	int result;
 	uint64_t written;
+	struct progress progress;
 
 	/* Of the loop's thread. */
 	vm_core_fn done;
@@ -66,7 +68,8 @@ static void *writer(void *arg)
 		if (leave)
 			return NULL;
 		core->result = core_write(core->vm->mem, &core->state, core->fd, &core->cancel,
-					  &core->written);
+					  &core->written, &core->progress);
+		progress_end(&core->progress);
 		lock_take(&core->lock);
 		core->busy = false;
 		cond_broadcast(&core->changed);
@@ -107,6 +110,8 @@ static void begin(struct vm_core *core, int fd)
 {
 	take_state(core);
 	core->fd = fd;
+	progress_begin(&core->progress, core->at_end && core->vm->config->verbosity >= 0,
+		       "writing core", core->vm->config->core, core->vm->config->memory);
 	core->result = -EPERM; /* the thread could not begin, which was said */
 	lock_take(&core->lock);
 	core->busy = !core->leave;

@@ -16,6 +16,7 @@
 #include "base/checked.h"
 #include "base/io.h"
 #include "base/le.h"
+#include "base/progress.h"
 
 enum {
 	PAGE = 4096,
@@ -44,6 +45,8 @@ struct core {
 	unsigned regions; /* of the segments: these hold the memory, the others show parts of it */
 	uint64_t end;	  /* of what has a place in the file */
 	uint64_t written;
+	uint64_t seen; /* bytes of memory that were looked at */
+	struct progress *progress;
 	bool no_holes; /* the file system has none */
 	size_t info_size;
 	char info[CORE_VMCOREINFO_MAX];
@@ -179,6 +182,9 @@ static int write_segment(struct core *core, const struct segment *s, const atomi
 		if (atomic_load(cancel))
 			return -ECANCELED;
 		r = write_pages(core, iov[0].iov_base, (size_t)len, s->offset + done);
+		core->seen += len;
+		if (core->progress)
+			progress_step(core->progress, core->seen);
 	}
 	return r;
 }
@@ -295,9 +301,9 @@ static int make_holes(struct core *core)
 }
 
 int core_write(const struct guest_mem *mem, const struct core_state *state, int fd,
-	       const atomic_bool *cancel, uint64_t *written)
+	       const atomic_bool *cancel, uint64_t *written, struct progress *progress)
 {
-	struct core core = { .mem = mem, .state = state, .fd = fd };
+	struct core core = { .mem = mem, .state = state, .fd = fd, .progress = progress };
 	int r;
 
 	place_segments(&core);

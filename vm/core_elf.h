@@ -27,6 +27,7 @@ struct core_map {
 };
 
 /* What goes into a core besides the memory; filled while the vCPUs rest. */
+struct progress;
 struct core_state {
 	uint16_t machine; /* EM_... */
 	unsigned cpus;
@@ -40,10 +41,11 @@ struct core_state {
  * Writes the core to the regular file @fd, from its beginning; pages of zeroes become holes. Ends
  * early with -ECANCELED when *@cancel becomes true. *@written: bytes of memory that were written. 0,
  * -ESPIPE or -ENODEV (no regular file), or the -errno of writing; what the file holds then is no core
- * and takes no room. Any thread.
+ * and takes no room. @progress, begun by the caller, is shown how many bytes of memory are done; NULL: none.
+ * Any thread.
  */
 int core_write(const struct guest_mem *mem, const struct core_state *state, int fd,
-	       const atomic_bool *cancel, uint64_t *written);
+	       const atomic_bool *cancel, uint64_t *written, struct progress *progress);
 
 /*
  * Whether @page, the first @len bytes of a page of guest memory, begins with the note that a Linux

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <linux/landlock.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
+#include "base/progress.h"
 #include "vm/config.h"
 #include "vm/daemon.h"
 
@@ -205,6 +207,7 @@ struct order {
 	const char *program, *dir;
 	const struct measure *m;
 	off_t size;
+	bool progress; /* may be shown */
 };
 
 static int become_mke2fs(const struct order *order)
@@ -246,12 +249,15 @@ __attribute__((noreturn)) static void run_child(const struct order *order, int w
 /* In ourselves. */
 
 /* All that the child prints; the first WORDS - 1 bytes of it in @text. */
-static void take_words(int words, char text[WORDS])
+static void take_words(int words, char text[WORDS], struct progress *progress)
 {
+	struct pollfd pfd = { .fd = words, .events = POLLIN };
 	size_t used = 0;
 	char more[256];
 	ssize_t n;
 
+	while (poll(&pfd, 1, 200) == 0)
+		progress_step(progress, 0);
 	while ((n = read(words, more, sizeof(more))) > 0 || (n < 0 && errno == EINTR)) {
 		size_t take = n < 0 ? 0 : size_min((size_t)n, WORDS - 1 - used);
 
@@ -267,6 +273,7 @@ static void take_words(int words, char text[WORDS])
 
 static int run(const struct order *order, int image)
 {
+	struct progress progress;
 	char text[WORDS];
 	int words[2], how = -1;
 	pid_t parent = getpid(), pid;
@@ -281,7 +288,9 @@ static int run(const struct order *order, int image)
 		close(words[0]);
 		return refused(order->dir, "cannot make a process", errno);
 	}
-	take_words(words[0], text);
+	progress_begin(&progress, order->progress, "copying", order->dir, 0);
+	take_words(words[0], text, &progress);
+	progress_end(&progress);
 	close(words[0]);
 	while (waitpid(pid, &how, 0) < 0 && errno == EINTR)
 		;
@@ -305,10 +314,10 @@ static const char *find_program(void)
 	return program;
 }
 
-int dir_image_make(const char *dir, struct dir_image *image)
+int dir_image_make(const char *dir, bool quiet, struct dir_image *image)
 {
 	struct measure m;
-	struct order order = { find_program(), dir, &m, 0 };
+	struct order order = { find_program(), dir, &m, 0, !quiet };
 	int status;
 
 	*image = (struct dir_image){ .fd = -1 };

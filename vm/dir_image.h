@@ -7,6 +7,7 @@
 #ifndef VM_DIR_IMAGE_H
 #define VM_DIR_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Bounds of what is copied: a directory for a test, not a whole system with its data. */
@@ -21,9 +22,9 @@ struct dir_image {
 
 /*
  * Makes an image of the directory @dir. Owners, modes, links and extended attributes come along; what another
- * file system holds that is mounted below @dir does not, and only root can leave it out. 0, or an
- * exit status with the reason said; then there is no image.
+ * file system holds that is mounted below @dir does not, and only root can leave it out. A terminal is shown that it takes a
+ * while, unless @quiet. 0, or an exit status with the reason said; then there is no image.
  */
-int dir_image_make(const char *dir, struct dir_image *image);
+int dir_image_make(const char *dir, bool quiet, struct dir_image *image);
 
 #endif

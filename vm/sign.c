@@ -190,7 +190,7 @@ static int sign_image(struct signer *s, const char *what, const struct vm_file *
 {
 	struct signed_image image = { .data = NULL };
 	uint8_t prehash[MINISIGN_PREHASH];
-	int status = signed_read_image(what, file, max, &image, prehash, sizeof(prehash));
+	int status = signed_read_image(what, file, false, max, &image, prehash, sizeof(prehash));
 
 	if (!status)
 		status = write_signature(s, file->name, image.data, image.size, prehash, out);
@@ -297,7 +297,8 @@ static int hash_file(const char *what, const struct vm_file *file, uint64_t max,
 		     struct manifest_file *out)
 {
 	struct signed_image image = { .data = NULL };
-	int status = signed_read_image(what, file, max, &image, out->hash, sizeof(out->hash));
+	int status =
+		signed_read_image(what, file, false, max, &image, out->hash, sizeof(out->hash));
 
 	out->size = image.size;
 	signed_release(&image);

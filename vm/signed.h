@@ -81,9 +81,9 @@ int signed_read_key(struct signed_boot *boot);
 
 /*
  * Reads the whole @file, @what it is, once, into *@image, with the hash of @hash_len bytes (BLAKE2b) of
- * what was read in @hash. 0 or an exit status, said.
+ * what was read in @hash. A terminal is shown how far it is, unless @quiet. 0 or an exit status, said.
  */
-int signed_read_image(const char *what, const struct vm_file *file, uint64_t max,
+int signed_read_image(const char *what, const struct vm_file *file, bool quiet, uint64_t max,
 		      struct signed_image *image, uint8_t *hash, size_t hash_len);
 
 void signed_release(struct signed_image *image);

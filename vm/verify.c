@@ -15,6 +15,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
+#include "base/progress.h"
 #include "vm/cmdline.h"
 #include "vm/reader.h"
 #include "vm/signed.h"
@@ -133,7 +134,7 @@ static int map_image(const char *what, const struct vm_file *file, uint64_t max,
 
 /* Hashes what @reader brings as it comes, each byte once. The bytes, or -errno. */
 static ssize_t hash_all(struct reader *reader, const struct signed_image *image,
-			crypto_generichash_state *state)
+			crypto_generichash_state *state, struct progress *progress)
 {
 	size_t have = 0;
 	ssize_t n = 0;
@@ -141,24 +142,30 @@ static ssize_t hash_all(struct reader *reader, const struct signed_image *image,
 	while (have < image->size && (n = reader_wait(reader, have)) > (ssize_t)have) {
 		(void)crypto_generichash_update(state, image->data + have, (size_t)n - have);
 		have = (size_t)n;
+		progress_step(progress, have);
 	}
 	return have < image->size && n < 0 ? n : (ssize_t)have;
 }
 
-int signed_read_image(const char *what, const struct vm_file *file, uint64_t max,
+int signed_read_image(const char *what, const struct vm_file *file, bool quiet, uint64_t max,
 		      struct signed_image *image, uint8_t *hash, size_t hash_len)
 {
 	crypto_generichash_state state;
+	struct progress progress;
 	struct reader reader;
+	char doing[32];
 	int status = map_image(what, file, max, image);
 	ssize_t n;
 
 	if (status)
 		return status;
+	(void)snprintf(doing, sizeof(doing), "reading %s", what);
+	progress_begin(&progress, !quiet, doing, file->name, image->size);
 	(void)crypto_generichash_init(&state, NULL, 0, hash_len);
 	reader_begin(&reader, file->fd, image->data, image->size);
-	n = hash_all(&reader, image, &state);
+	n = hash_all(&reader, image, &state, &progress);
 	reader_end(&reader);
+	progress_end(&progress);
 	if (n < 0)
 		return cannot_read(what, file->name, (int)n);
 	if ((size_t)n < image->size) {
@@ -170,7 +177,7 @@ int signed_read_image(const char *what, const struct vm_file *file, uint64_t max
 }
 
 /* One file of the manifest. */
-static int verify_file(const char *what, const struct vm_file *file,
+static int verify_file(const char *what, const struct vm_file *file, bool quiet,
 		       const struct manifest_file *wanted, uint64_t max, struct signed_image *image)
 {
 	uint8_t hash[MANIFEST_HASH];
@@ -181,7 +188,7 @@ static int verify_file(const char *what, const struct vm_file *file,
 			   file->name, file->size, wanted->size);
 		return VM_STATUS_REFUSED;
 	}
-	status = signed_read_image(what, file, max, image, hash, sizeof(hash));
+	status = signed_read_image(what, file, quiet, max, image, hash, sizeof(hash));
 	if (status)
 		return status;
 	if (memcmp(hash, wanted->hash, sizeof(hash)) == 0)
@@ -303,6 +310,7 @@ static int verify_listed(struct vm *vm)
 {
 	struct signed_boot *boot = vm->signed_boot;
 	const struct manifest *list = &boot->list;
+	bool quiet = vm->config->verbosity < 0;
 	int status = signed_read_list(boot);
 
 	if (!status && !*list->initrd.name && vm->config->initrd) {
@@ -318,26 +326,26 @@ static int verify_listed(struct vm *vm)
 	if (!status)
 		status = verify_disks(vm);
 	if (!status)
-		status = verify_file("kernel", &vm->kernel, &list->kernel, UNPACK_MAX,
+		status = verify_file("kernel", &vm->kernel, quiet, &list->kernel, UNPACK_MAX,
 				     &boot->kernel);
 	if (!status && vm->config->initrd)
-		status = verify_file("initrd", &vm->initrd, &list->initrd, vm->config->memory,
-				     &boot->initrd);
+		status = verify_file("initrd", &vm->initrd, quiet, &list->initrd,
+				     vm->config->memory, &boot->initrd);
 	return status;
 }
 
 /* One file with its own signature. */
 static int verify_alone(const struct signed_boot *boot, const char *what,
-			const struct vm_file *file, const struct signed_file *signature_file,
-			uint64_t max, struct minisign_signature *signature,
-			struct signed_image *image)
+			const struct vm_file *file, bool quiet,
+			const struct signed_file *signature_file, uint64_t max,
+			struct minisign_signature *signature, struct signed_image *image)
 {
 	uint8_t prehash[MINISIGN_PREHASH];
 	char subject[PATH_MAX + 16];
 	int status = read_signature(signature_file, signature);
 
 	if (!status)
-		status = signed_read_image(what, file, max, image, prehash, sizeof(prehash));
+		status = signed_read_image(what, file, quiet, max, image, prehash, sizeof(prehash));
 	if (status)
 		return status;
 	(void)snprintf(subject, sizeof(subject), "%s %s", what, file->name);
@@ -352,6 +360,7 @@ static int verify_detached(struct vm *vm)
 {
 	struct signed_boot *boot = vm->signed_boot;
 	struct minisign_signature other;
+	bool quiet = vm->config->verbosity < 0;
 	int status = signed_read_key(boot);
 
 	for (size_t i = 0; i < vm->config->disk_count && !status; i++) {
@@ -362,10 +371,10 @@ static int verify_detached(struct vm *vm)
 					      "that names it");
 	}
 	if (!status)
-		status = verify_alone(boot, "kernel", &vm->kernel, &boot->kernel_signature,
+		status = verify_alone(boot, "kernel", &vm->kernel, quiet, &boot->kernel_signature,
 				      UNPACK_MAX, &boot->by, &boot->kernel);
 	if (!status && vm->config->initrd)
-		status = verify_alone(boot, "initrd", &vm->initrd, &boot->initrd_signature,
+		status = verify_alone(boot, "initrd", &vm->initrd, quiet, &boot->initrd_signature,
 				      vm->config->memory, &other, &boot->initrd);
 	return status;
 }

@@ -105,7 +105,7 @@ static void test_core(void **unused)
 	state.map_count = 2;
 	state.maps[0] = (struct core_map){ UINT64_C(0xffff888000000000), gpa(0), LOW };
 	state.maps[1] = (struct core_map){ 0xffffffff81000000, gpa(LOW - PAGE), 2 * PAGE };
-	assert_int_equal(core_write(mem, &state, fd, &go_on, &written), 0);
+	assert_int_equal(core_write(mem, &state, fd, &go_on, &written, NULL), 0);
 	assert_int_equal(written, 4 * PAGE);
 
 	get(0, &head, sizeof(head));
@@ -166,12 +166,12 @@ static void test_vmcoreinfo(void **unused)
 	put_info(4 * PAGE, 4, good, sizeof(good));
 	put_info(5 * PAGE, 30, "OSRELEASE=\x1b[31m6.1.0 and so on", 30);
 	put_info(6 * PAGE, 30, "PAGESIZE=4096\nOSRELEASE=6.1.0\n", 30);
-	assert_int_equal(core_write(mem, &state, fd, &go_on, &written), 0);
+	assert_int_equal(core_write(mem, &state, fd, &go_on, &written, NULL), 0);
 	assert_false(find_note("VMCOREINFO", 0, 0, data, &size));
 
 	put_info(HIGH_AT + 7 * PAGE, sizeof(good) - 1, good, sizeof(good));
 	put_info(HIGH_AT + 8 * PAGE, 17, "OSRELEASE=second\n", 17);
-	assert_int_equal(core_write(mem, &state, fd, &go_on, &written), 0);
+	assert_int_equal(core_write(mem, &state, fd, &go_on, &written, NULL), 0);
 	assert_true(find_note("VMCOREINFO", 0, 0, data, &size));
 	assert_int_equal(size, sizeof(good) - 1);
 	assert_memory_equal(data, good, size);
@@ -188,22 +188,22 @@ static void test_what_cannot_be_written(void **unused)
 	(void)unused;
 	mem_fill(mem, gpa(0), 1, PAGE);
 	assert_int_equal(pipe(pipes), 0);
-	assert_int_equal(core_write(mem, &state, pipes[1], &go_on, &written), -ESPIPE);
+	assert_int_equal(core_write(mem, &state, pipes[1], &go_on, &written, NULL), -ESPIPE);
 	close(pipes[0]);
 	close(pipes[1]);
-	assert_int_equal(core_write(mem, &state, fd, &cancelled, &written), -ECANCELED);
+	assert_int_equal(core_write(mem, &state, fd, &cancelled, &written, NULL), -ECANCELED);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_blocks, 0);
 	/* A core that is written over another has none of its pages. */
-	assert_int_equal(core_write(mem, &state, fd, &go_on, &written), 0);
+	assert_int_equal(core_write(mem, &state, fd, &go_on, &written, NULL), 0);
 	get(part(1).p_offset, mark, 1);
 	assert_int_equal(mark[0], 1);
 	mem_fill(mem, gpa(0), 0, PAGE);
-	assert_int_equal(core_write(mem, &state, fd, &go_on, &written), 0);
+	assert_int_equal(core_write(mem, &state, fd, &go_on, &written, NULL), 0);
 	get(part(1).p_offset, mark, 1);
 	assert_int_equal(mark[0], 0);
 	mem_fill(mem, gpa(0), 1, PAGE);
-	assert_int_equal(core_write(mem, &state, fd, &cancelled, &written), -ECANCELED);
+	assert_int_equal(core_write(mem, &state, fd, &cancelled, &written, NULL), -ECANCELED);
 	if (pread_full(fd, mark, 4, 0) == 4)
 		assert_memory_not_equal(mark, ELFMAG, SELFMAG);
 }

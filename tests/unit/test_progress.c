@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* base/progress: on a terminal a line appears after half a second, and goes; elsewhere nothing is written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <pty.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/progress.h"
+
+enum { SHOWN_MAX = 4096 };
+
+/* Work of @ms in ten steps with standard error as @fd, and what has come out at @from. */
+static void work(int fd, int from, unsigned ms, bool wanted, uint64_t total, char shown[SHOWN_MAX])
+{
+	struct timespec step = { .tv_nsec = (long)ms * 100000 };
+	struct progress progress;
+	int old = dup(STDERR_FILENO);
+	struct pollfd pfd = { .fd = from, .events = POLLIN };
+	size_t used = 0;
+	ssize_t n;
+
+	assert_true(old >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+	progress_begin(&progress, wanted, "verifying kernel", "a\033[2Jname", total);
+	for (uint64_t done = 0; done <= 10; done++) {
+		progress_step(&progress, done * 10);
+		(void)nanosleep(&step, NULL);
+	}
+	progress_end(&progress);
+	assert_true(dup2(old, STDERR_FILENO) >= 0);
+	close(old);
+	/* A terminal hands its bytes on when it likes. */
+	while (poll(&pfd, 1, 100) > 0 && (n = read(from, shown + used, SHOWN_MAX - 1 - used)) > 0)
+		used += (size_t)n;
+	shown[used] = '\0';
+}
+
+static void on_a_terminal(void **state)
+{
+	static const char line[] = "\rhvrun: verifying kernel a?[2Jname: ";
+	char shown[SHOWN_MAX];
+	int master, slave;
+
+	(void)state;
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	work(slave, master, 100, true, 100, shown); /* quick work says nothing */
+	assert_string_equal(shown, "");
+	work(slave, master, 1000, true, 100, shown);
+	assert_memory_equal(shown, line, sizeof(line) - 1);
+	assert_non_null(strstr(shown, " %"));
+	assert_null(strstr(shown, "  0 %"));
+	assert_string_equal(shown + strlen(shown) - 4, "\r\033[K");
+	work(slave, master, 700, true, 0, shown); /* nobody knows how much there is */
+	assert_non_null(strstr(shown, "name ..."));
+	work(slave, master, 700, false, 100, shown);
+	assert_string_equal(shown, "");
+	close(master);
+	close(slave);
+}
+
+static void elsewhere(void **state)
+{
+	char shown[SHOWN_MAX];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	work(ends[1], ends[0], 700, true, 100, shown);
+	assert_string_equal(shown, "");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(on_a_terminal),
+		cmocka_unit_test(elsewhere),
+	};
+
+	return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
+}
