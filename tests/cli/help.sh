@@ -76,8 +76,8 @@ fi
 # hvrun ctl: commands and options of --help and of the page.
 hv ctl --help
 check 'ctl --help' 0 '' '^hvrun ctl SOCKET COMMAND'
-sed -nE 's/^  ([a-z]+) +([A-Z]*) .*/\1 \2/p' "$out" | sed 's/ *$//' | sort >"$TMPDIR/from-help"
-sed -nE 's/^\.It Cm ([a-z]+)( Ar ([A-Z]+))?$/\1 \3/p' "$TEST_TOP/docs/hvrun-ctl.1" | sed 's/ *$//' | sort >"$TMPDIR/from-man"
+sed -nE 's/^  ([a-z]+) +([A-Z]+( [A-Z]+)*)? .*/\1 \2/p' "$out" | sed 's/ *$//' | sort >"$TMPDIR/from-help"
+sed -nE 's/^\.It Cm ([a-z]+)( Ar ([A-Z]+( [A-Z]+)*))?$/\1 \3/p' "$TEST_TOP/docs/hvrun-ctl.1" | sed 's/ *$//' | sort >"$TMPDIR/from-man"
 if [ "$(wc -l <"$TMPDIR/from-help")" -lt 8 ]; then
 	not_ok 'man page: the commands of ctl --help' "only $(wc -l <"$TMPDIR/from-help") were found in --help"
 elif d=$(diff "$TMPDIR/from-help" "$TMPDIR/from-man"); then

@@ -8,6 +8,7 @@
 #   measure-blk.sh                       a table for docs/measurements.md
 #   MEASURE_VMMS=hvrun measure-blk.sh    one column of it
 #   HVRUN_DISK=,queues=2 ...             more words for hvrun's disk
+#   MEDIUM=ext4 ...                      the file on ext4, on a loop device in that memory: there VMMs need threads
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/rig/lib.sh
@@ -40,6 +41,7 @@ cp "$(rig_guest_kernel)" "$job/kernel"
 cp "$(rig_guest_initrd measure $rig_measure_modules)" "$job/initrd"
 cp "$(rig_program measure)" "$job/measure"
 
+[ -z "${MEDIUM:-}" ] || rig_job_modules "$job" loop
 vmms=${MEASURE_VMMS:-hvrun microvm}
 case $vmms in *hvrun*) cp "$(rig_hvrun)" "$job/hvrun" ;; esac
 case $vmms in *microvm*)
@@ -59,6 +61,15 @@ cat >"$job/lib" <<L1
 cp /job/root.img /tmp/
 cd /tmp
 /job/measure credit
+if [ -n "${MEDIUM:-}" ]; then
+	while read -r m; do insmod "/job/modules/\$m"; done </job/modules.list
+	truncate -s 100M fs.img
+	busybox mke2fs -F fs.img >/dev/null
+	mkdir fs
+	busybox mount -t ext4 -o loop fs.img fs || echo "RIG: no file system"
+	cp root.img fs/
+	cd fs
+fi
 truncate -s 64M data.img
 hvrun() {
 	/job/hvrun -k /job/kernel -i /job/initrd -m 256M -d root.img -d "data.img${HVRUN_DISK:-}" -a quiet
