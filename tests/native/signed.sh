@@ -124,10 +124,10 @@ done
 kill $swapper
 wait $swapper 2>/dev/null
 if [ -z "$wrong" ]; then
-	ok "native-signed-link-swapped"
+	ok "native-threat-24-link-swapped"
 	echo "# $good ran, $refusals were refused"
 else
-	not_ok native-signed-link-swapped "$wrong ($good ran, $refusals were refused)"
+	not_ok native-threat-24-link-swapped "$wrong ($good ran, $refusals were refused)"
 fi
 # The file itself, written over in place all the while.
 cp good.elf flapping

@@ -302,7 +302,7 @@ static void assert_no_module(const void *bytes, size_t len, const struct vm_conf
 	assert_int_equal(WEXITSTATUS(said.status), ENOEXEC);
 }
 
-static void test_threat_module_is_no_module(void **state)
+static void test_threat_33_module_is_no_module(void **state)
 {
 	static const struct vm_config door = { .sandbox = VM_SANDBOX_ON };
 	static const unsigned char xz[] = { 0xfd, '7', 'z',  'X',  'Z',	 0,
@@ -348,7 +348,7 @@ int main(void)
 		cmocka_unit_test(modules_in_order),
 		cmocka_unit_test(words_for_init),
 		cmocka_unit_test(packed_modules),
-		cmocka_unit_test(test_threat_module_is_no_module),
+		cmocka_unit_test(test_threat_33_module_is_no_module),
 	};
 
 	return cmocka_run_group_tests_name("exec", tests, NULL, NULL);

@@ -344,7 +344,7 @@ static void assert_child(void (*fn)(void *arg), struct bytes *b)
 	assert_int_equal(said.status, 0);
 }
 
-static void test_threat_cut_and_damaged(void **state)
+static void test_threat_33_packed_cut_and_damaged(void **state)
 {
 	struct bytes plain = plain_bytes();
 	struct bytes gzip = gzip_of(plain.data, plain.len);
@@ -418,7 +418,7 @@ static struct bytes packed_as(int kind, const void *data, size_t len)
 }
 
 /* Exactly as much as is allowed, and one byte more. */
-static void test_threat_bomb(void **state)
+static void test_threat_33_packed_bomb(void **state)
 {
 	static const char ram_words[] = "unpack to more than the guest's memory (1048576 bytes); "
 					"give it more memory";
@@ -450,7 +450,7 @@ static void test_threat_bomb(void **state)
 }
 
 /* A frame that only claims what it has not: nothing is given for it, and no window. */
-static void test_threat_zstd_claims(void **state)
+static void test_threat_33_packed_zstd_claims(void **state)
 {
 	static const uint8_t sized[] = { 0x28, 0xb5, 0x2f, 0xfd, 0xe0, 1, 0, 0,
 					 0x40, 0,    0,	   0,	 0,    1, 0, 0 };
@@ -478,7 +478,7 @@ static void test_threat_zstd_claims(void **state)
 }
 
 /* The head of a block that asks for a dictionary of 4 GiB - 1: the library's limit holds. */
-static void test_threat_xz_claims(void **state)
+static void test_threat_33_packed_xz_claims(void **state)
 {
 	struct bytes plain = plain_bytes();
 	struct bytes b = xz_of(plain.data, plain.len);
@@ -531,7 +531,7 @@ static void test_zboot(void **state)
 	assert_refused(&b, MIB, -ENOEXEC, "cut short: its EFI zboot data has no end (63 bytes)");
 }
 
-static void test_threat_zboot_lies(void **state)
+static void test_threat_33_zboot_lies(void **state)
 {
 	static const struct {
 		uint32_t offset;
@@ -568,15 +568,15 @@ int main(void)
 		cmocka_unit_test(test_zstd),
 		cmocka_unit_test(test_grows),
 		cmocka_unit_test(test_what_follows),
-		cmocka_unit_test(test_threat_cut_and_damaged),
+		cmocka_unit_test(test_threat_33_packed_cut_and_damaged),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_threat_bomb),
-		cmocka_unit_test(test_threat_zstd_claims),
+		cmocka_unit_test(test_threat_33_packed_bomb),
+		cmocka_unit_test(test_threat_33_packed_zstd_claims),
 		cmocka_unit_test(test_xz),
-		cmocka_unit_test(test_threat_xz_claims),
+		cmocka_unit_test(test_threat_33_packed_xz_claims),
 		cmocka_unit_test(test_zboot),
-		cmocka_unit_test(test_threat_zboot_lies),
+		cmocka_unit_test(test_threat_33_zboot_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

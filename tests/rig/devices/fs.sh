@@ -73,7 +73,7 @@ check fs-host-change is "$(cat /mnt/rw/host)" "changed by the host"
 check fs-host-new is "$(cat /mnt/rw/sub/new)" "made by the host"
 check fs-host-gone is "$(ls /mnt/rw/gone 2>/dev/null)" ""
 nothing() { for f in "$@"; do ! grep -q secret "$f" 2>/dev/null || { echo "$f"; return 1; }; done; }
-check fs-links nothing /mnt/rw/absolute /mnt/rw/relative /mnt/rw/sub/relative /mnt/ro/absolute \
+check fs-threat-21-links nothing /mnt/rw/absolute /mnt/rw/relative /mnt/rw/sub/relative /mnt/ro/absolute \
 	/mnt/ro/relative /mnt/rw/../fs-secret
 check fs-ro-read is "$(cat /mnt/ro/host)" "from the host"
 refused() { ! "$@" 2>/dev/null || { echo "$*"; return 1; }; }
@@ -112,7 +112,7 @@ L1
 
 judge() {
 	from_guest fs-mount fs-mount-ro fs-read fs-tree fs-mmap fs-xattr fs-big fs-host-change \
-		fs-host-new fs-host-gone fs-links fs-ro-read fs-ro-append fs-ro-new fs-ro-mkdir \
+		fs-host-new fs-host-gone fs-threat-21-links fs-ro-read fs-ro-append fs-ro-new fs-ro-mkdir \
 		fs-ro-rm fs-ro-mv fs-ro-chmod fs-ro-ln fs-rebind
 	from_guest fs-l1-big fs-l1-tree fs-l1-ro fs-l1-secret fs-l1-orphans
 }
