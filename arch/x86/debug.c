@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "arch/x86/debug.h"
 #include "base/le.h"
 
 enum {
@@ -62,9 +63,23 @@ static uint64_t control_bits(const struct arch_point *point)
 	return 0;
 }
 
+void x86_debug_registers(const struct arch_debug *debug, uint64_t dr[8])
+{
+	memset(dr, 0, 8 * sizeof(*dr));
+	if (!debug->count)
+		return;
+	dr[7] = DR7_FIXED | DR7_GLOBAL_EXACT;
+	for (unsigned i = 0; i < debug->count && i < POINTS; i++) {
+		dr[i] = debug->points[i].address;
+		dr[7] |= UINT64_C(2) << 2 * i;
+		dr[7] |= control_bits(&debug->points[i]) << (16 + 4 * i);
+	}
+}
+
 int arch_debug_set(struct vcpu *vcpu, struct arch_debug *debug)
 {
 	struct kvm_guest_debug set = { 0 };
+	uint64_t dr[8];
 
 	if (debug->on)
 		set.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
@@ -77,12 +92,9 @@ int arch_debug_set(struct vcpu *vcpu, struct arch_debug *debug)
 		set.control |= KVM_GUESTDBG_INJECT_BP;
 	if (debug->on && debug->count) {
 		set.control |= KVM_GUESTDBG_USE_HW_BP;
-		set.arch.debugreg[7] = DR7_FIXED | DR7_GLOBAL_EXACT;
-	}
-	for (unsigned i = 0; debug->on && i < debug->count && i < POINTS; i++) {
-		set.arch.debugreg[i] = debug->points[i].address;
-		set.arch.debugreg[7] |= UINT64_C(2) << 2 * i;
-		set.arch.debugreg[7] |= control_bits(&debug->points[i]) << (16 + 4 * i);
+		x86_debug_registers(debug, dr);
+		for (unsigned i = 0; i < 8; i++)
+			set.arch.debugreg[i] = dr[i];
 	}
 	return ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &set) < 0 ? -errno : 0;
 }

@@ -218,11 +218,33 @@ status=$?
 [ "$(md5sum <root.img)" = "$before" ] && echo "RIG-CHECK cow-base ok" || echo "RIG-CHECK cow-base it changed"
 sh /job/shows && echo "RIG-CHECK host ok" || echo "RIG-CHECK host $(dmesg | grep kvm | tr '\n' '|')"
 # No root disk and no initrd: the kernel panics.
-vmm panic "$limit" /job/hvrun -k /job/kernel -m 256M -a "$(cat /job/words)" </dev/null
+vmm panic "$limit" /job/hvrun -k /job/kernel -m 256M --core core -a "$(cat /job/words)" </dev/null
+# Its notes lie at the end of the file; L1 has the same kernel.
+said=$(tail -c 8192 core | grep -o 'OSRELEASE=[[:graph:]]*')
+[ "$said" = "OSRELEASE=$(uname -r)" ] && echo "RIG-CHECK core-vmcoreinfo ok" || echo "RIG-CHECK core-vmcoreinfo '$said'"
+[ ! -f /job/send-core ] || { mkdir -p /out && mv core /out/; }
 lacks=$(cat /job/lacks)
 [ -z "$lacks" ] || vmm lacks 20 /job/hvrun -k /job/kernel -m 256M "$lacks" </dev/null
 exit $status
 L1
+}
+
+# gdb reads the kernel's release by the virtual address that the core's VMCOREINFO gives.
+core_in_gdb() {
+	command -v gdb-multiarch >/dev/null || {
+		skip "$rig_arch-core-gdb" 'gdb-multiarch is not installed'
+		return 0
+	}
+	# struct new_utsname: sysname, nodename, release, 65 bytes each.
+	tail -c 8192 "$work/out/core" | tr -d '\0' >"$work/notes"
+	names=$(LC_ALL=C sed -n 's/^SYMBOL(init_uts_ns)=//p' "$work/notes")
+	offset=$(LC_ALL=C sed -n 's/^OFFSET(uts_namespace.name)=//p' "$work/notes")
+	gdb-multiarch -nx -batch -ex 'set architecture aarch64' -ex "core $work/out/core" -ex 'info threads' \
+		-ex "x/s 0x$names + ${offset:-0} + 130" >"$work/gdb" 2>&1
+	is "$rig_arch-core-gdb" "$(sed -n 's/^0x[0-9a-f]*:[[:space:]]*"\(.*\)"$/\1/p' "$work/gdb")" \
+		"$(LC_ALL=C sed -n 's/^.*OSRELEASE=//p' "$work/notes")"
+	is "$rig_arch-core-threads" "$(grep -c '^[* ] *[0-9][0-9]* *LWP' "$work/gdb")" 1
+	rm -f "$work/out/core"
 }
 
 run_two() {
@@ -236,18 +258,21 @@ run_two() {
 	l1_two >"$work/job/run"
 	echo $((rig_limit * 2 / 3)) >"$work/job/limit"
 	echo "$rig_guest_append" >"$work/job/words"
+	# One core is looked at by this machine's gdb: where it is soonest here.
+	[ "$rig_arch" != arm64 ] || : >"$work/job/send-core"
 	rig_root_disk "$work/job/root.img" 16 "$work/extra" &&
 		cp "$(rig_hvrun)" "$work/job/hvrun" &&
 		cp "$(rig_guest_kernel)" "$work/job/kernel" &&
 		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
-	run_rig -a "$rig_arch" ${rig_qemu_args_other:+-x} -n "$rig_smp" -t "$rig_limit" -l "$work/log" "$work/job"
+	run_rig -a "$rig_arch" ${rig_qemu_args_other:+-x} -n "$rig_smp" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 	is "$rig_arch-smp-reset-status" "$status" 0
 	is "$rig_arch-smp-reset-said" "$(grep -c '^two err: hvrun: guest reset' "$log")" 1
 	from_guest_prefix=smp-
 	from_guest cpus shows both-run hvc0 both-read cow-reread input mq resized resized-end unbound bound
 	from_guest_prefix=
-	from_guest host cow-base
+	from_guest host cow-base core-vmcoreinfo
+	[ "$rig_arch" != arm64 ] || core_in_gdb
 	is "$rig_arch-panic-status" "$(sed -n 's/^RIG-STATUS panic //p' "$log")" 134
 	is "$rig_arch-panic-said" "$(grep -c "^panic err: hvrun: the guest's kernel panicked: .*VFS" "$log")" 1
 	if [ -n "$rig_other_lacks" ]; then
