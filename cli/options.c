@@ -246,6 +246,21 @@ static const struct option table[] = {
 	  .value = "SIZE",
 	  .help = "bytes, or with K, M, G; default 512M",
 	  .apply = apply_memory },
+	{ .repeats = true,
+	  .rare = true,
+	  .name = "hugepages",
+	  .help = "memory of huge pages that the host has reserved",
+	  .apply = apply_hugepages },
+	{ .repeats = true,
+	  .rare = true,
+	  .name = "prefault",
+	  .help = "all memory is taken at the start",
+	  .apply = apply_prefault },
+	{ .rare = true,
+	  .name = "numa",
+	  .value = "NODE",
+	  .help = "memory from this node of the host, while it has some",
+	  .apply = apply_numa },
 	{ .letter = 'c',
 	  .name = "cpus",
 	  .value = "N",
@@ -317,6 +332,11 @@ static const struct option table[] = {
 	  .name = "io-uring",
 	  .help = "disks by io_uring (a wider sandbox)",
 	  .apply = apply_io_uring },
+	{ .rare = true,
+	  .name = "rng",
+	  .value = "OPT",
+	  .help = "bw=SIZE: random bytes a second at most; default 4M",
+	  .apply = apply_rng },
 	{ .repeats = true,
 	  .rare = true,
 	  .name = "balloon",
@@ -421,6 +441,7 @@ void options_default(struct options *options)
 		.wish = OPTIONS_RUN,
 		.config = {
 			.memory = VM_MEMORY_DEFAULT,
+			.rng_bw = VM_RNG_BW,
 			.cpus = 1,
 			.console = VM_CONSOLE_SERIAL,
 			.sandbox = VM_SANDBOX_ON,
@@ -441,6 +462,8 @@ int options_judge(struct options *options)
 	if (config->user && config->sandbox == VM_SANDBOX_OFF)
 		return parse_fail(parser, "--user and --sandbox off do not go together: it is the "
 					  "sandbox that changes the user");
+	if (config->hugepages && config->memory % (UINT64_C(2) << 20))
+		return parse_fail(parser, "--hugepages: --memory has to be a multiple of 2M");
 	if (config->manifest && !config->verify_key)
 		return parse_fail(parser, "--manifest needs --verify-key: the key that signs it");
 	if (!config->kernel && !config->manifest)

@@ -26,6 +26,12 @@ int apply_vhost_user(struct parser *parser, char *value);
 /* --gdb unix:PATH|[ADDR:]PORT[,nowait] (cli/options_gdb.c). */
 int apply_gdb(struct parser *parser, char *value);
 
+/* Where guest memory comes from (cli/options_memory.c). */
+int apply_hugepages(struct parser *parser, char *value);
+int apply_prefault(struct parser *parser, char *value);
+int apply_numa(struct parser *parser, char *value);
+int apply_rng(struct parser *parser, char *value); /* bw=SIZE */
+
 /* --vsock CID,path=SOCKET (cli/options_vsock.c). */
 int apply_vsock(struct parser *parser, char *value);
 

@@ -33,12 +33,17 @@
 #include "base/checked.h"
 
 static const uint64_t huge_page = 0x200000; /* 2 MiB */
+
+enum { HUGE_PAGE_BITS = 21, ADVICE_POPULATE_WRITE = 23 /* MADV_POPULATE_WRITE, Linux 5.14 */ };
+
 static const uint64_t small_page = 4096;
 
 struct guest_mem {
 	int share_fd;	     /* file of all RAM, the caller's; -1: RAM is private */
 	uint64_t share_size; /* its bytes */
 	uint64_t share_used;
+	bool huge;     /* RAM is of reserved huge pages */
+	bool prefault; /* and is there at once */
 	size_t count;
 	struct mem_region regions[MEM_MAX_REGIONS]; /* ascending, without overlap */
 };
@@ -89,9 +94,10 @@ static uint64_t congruent_above(uint64_t low, uint64_t start)
  * Reserves more than is needed, keeps the congruent part with a guard page on each side, and gives
  * the rest back.
  */
-static int map_region(struct mem_region *region, int fd)
+static int map_region(struct mem_region *region, int fd, bool huge)
 {
-	const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	const int kind = huge ? MAP_HUGETLB | HUGE_PAGE_BITS << MAP_HUGE_SHIFT : 0;
+	const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | kind : MAP_SHARED;
 	const uint64_t guard = host_page();
 	uint64_t span, low, host, end;
 	void *base;
@@ -131,15 +137,42 @@ static int take_share(struct guest_mem *mem, struct mem_region *region)
 	return 0;
 }
 
+/* Has the host give all pages of @region now. */
+static int populate(const struct guest_mem *mem, const struct mem_region *region)
+{
+	if (madvise(region->host, (size_t)region->size, ADVICE_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	/* An older kernel: by a store to each page, which holds zeroes and keeps them. */
+	for (uint64_t at = 0; at < region->size; at += mem_page(mem))
+		*((volatile uint8_t *)region->host + at) = 0;
+	return 0;
+}
+
+/* The host memory of RAM. */
+static int add_ram(struct guest_mem *mem, struct mem_region *region)
+{
+	int err = 0;
+
+	if (mem->huge && (region->start.v | region->size) % huge_page != 0)
+		return -EINVAL;
+	if (mem->share_fd >= 0)
+		err = take_share(mem, region);
+	if (!err)
+		err = map_region(region, mem->share_fd, mem->huge);
+	if (err || !mem->prefault)
+		return err;
+	err = populate(mem, region);
+	if (err)
+		unmap_region(region);
+	return err;
+}
+
 /* The host memory of a region that is no hole. */
 static int add_host(struct guest_mem *mem, struct mem_region *region)
 {
-	int err;
-
-	if (region->kind != MEM_RAM || mem->share_fd < 0)
-		return map_region(region, -1);
-	err = take_share(mem, region);
-	return err ? err : map_region(region, mem->share_fd);
+	return region->kind == MEM_RAM ? add_ram(mem, region) : map_region(region, -1, false);
 }
 
 /* Whether a region may have this place, and before which region it then goes. */
@@ -200,15 +233,26 @@ void *mem_registers(const struct guest_mem *mem, gpa_t at)
 	return NULL;
 }
 
-int mem_share_create(uint64_t size)
+void mem_reserve_huge(struct guest_mem *mem)
 {
+	mem->huge = true;
+}
+
+void mem_prefault(struct guest_mem *mem)
+{
+	mem->prefault = true;
+}
+
+int mem_share_create(uint64_t size, bool huge)
+{
+	const unsigned kind = huge ? MFD_HUGETLB | (unsigned)HUGE_PAGE_BITS << MAP_HUGE_SHIFT : 0;
 	uint64_t span;
 	int fd, err;
 
 	/* Each region may lie up to 2 MiB behind the last. */
 	if (!u64_add(size, (uint64_t)MEM_MAX_REGIONS * huge_page, &span) || span > INT64_MAX)
 		return -ENOMEM;
-	fd = memfd_create("hvrun-guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fd = memfd_create("hvrun-guest", MFD_CLOEXEC | MFD_ALLOW_SEALING | kind);
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)span) == 0 &&
@@ -239,8 +283,7 @@ int mem_share_fd(const struct guest_mem *mem)
 
 uint64_t mem_page(const struct guest_mem *mem)
 {
-	(void)mem;
-	return host_page();
+	return mem->huge ? huge_page : host_page();
 }
 
 bool mem_share_huge(void)

@@ -63,9 +63,10 @@ void mem_destroy(struct guest_mem *mem);
 /*
  * A file for @size bytes of guest RAM that another process can be handed, and all that lies around them
  * so that the host can map huge pages: a memfd, sealed, so that nobody can cut or grow it, nor lift the
- * seal. A descriptor, the caller's, or the negative errno of memfd_create. Takes no memory yet.
+ * seal. With @huge it is made of reserved huge pages of 2 MiB (mem_reserve_huge). A descriptor, the
+ * caller's, or the negative errno of memfd_create. Takes no memory yet.
  */
-int mem_share_create(uint64_t size);
+int mem_share_create(uint64_t size, bool huge);
 
 /*
  * Makes the RAM that is added from now on shareable: it lies in @fd of mem_share_create, which stays the
@@ -82,6 +83,19 @@ int mem_share_fd(const struct guest_mem *mem);
 
 /* Whether the host gives huge pages to shared memory that asks for them. Opens a file of /sys. */
 bool mem_share_huge(void);
+
+/*
+ * RAM that is added from now on is made of huge pages that the host has reserved (2 MiB, hugetlbfs): what it
+ * has too few of, or what is no multiple of 2 MiB, mem_add refuses with -ENOMEM or -EINVAL. Before the first
+ * mem_add; the file of mem_share must be made so too.
+ */
+void mem_reserve_huge(struct guest_mem *mem);
+
+/*
+ * RAM that is added from now on takes all its memory from the host at once: mem_add takes the time for it, and
+ * gives -ENOMEM if that is not there.
+ */
+void mem_prefault(struct guest_mem *mem);
 
 /*
  * Adds @size bytes of private anonymous memory (huge pages advised) at @start, zero filled; a hole

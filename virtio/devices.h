@@ -52,6 +52,9 @@ uint64_t virtio_blk_size(const struct virtio_dev *dev);
 /* Entropy source (5.4) fed by getrandom(2). */
 int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_dev **out);
 
+/* At most @per_second bytes a second, from 1 on; before a driver is there. Without it there is no limit. */
+void virtio_rng_limit(struct virtio_dev *dev, uint64_t per_second);
+
 /* Statistics of a guest's memory, by their tags (5.5.6.4, and what Linux has added): the names are in vm/. */
 enum { VIRTIO_BALLOON_STATS = 16 };
 

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/checked.h"
 #include "base/diag.h"
 #include "virtio/devices.h"
+#include "virtio/rate.h"
 #include "virtio/take.h"
 
 enum {
@@ -22,12 +24,16 @@ enum {
 	BATCH_BYTES = 256 * 1024,
 	BATCH_CHAINS = 64,
 	RETRY_NS = 50 * 1000 * 1000,
+	LIMITED_MIN = 32,	      /* bytes in one chain however low the limit */
+	LIMITED_NS = 5 * 1000 * 1000, /* at least so long until the next try */
 };
 
 struct rng {
 	struct virtio_dev *dev;
 	struct loop_timer *retry; /* owned by the loop */
 	bool said;		  /* that the host gives no entropy */
+	struct rate rate;	  /* bytes */
+	size_t chain_bytes;	  /* in one chain */
 	struct vq_chain chain;
 };
 
@@ -60,8 +66,8 @@ static size_t fill_chain(struct rng *rng)
 	const struct iovec *in = rng->chain.iov + rng->chain.out_segs;
 	size_t done = 0;
 
-	for (unsigned i = 0; i < rng->chain.in_segs && done < CHAIN_BYTES; i++) {
-		size_t want = size_min(in[i].iov_len, CHAIN_BYTES - done);
+	for (unsigned i = 0; i < rng->chain.in_segs && done < rng->chain_bytes; i++) {
+		size_t want = size_min(in[i].iov_len, rng->chain_bytes - done);
 		size_t got = fill(rng, in[i].iov_base, want);
 
 		done += got;
@@ -71,13 +77,31 @@ static size_t fill_chain(struct rng *rng)
 	return done;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Whether the limit lets something pass now; else the timer comes when it does. */
+static bool may_pass(struct rng *rng)
+{
+	uint64_t wait = rng->rate.per_second ? rate_wait(&rng->rate, now_ns()) : 0;
+
+	if (wait)
+		loop_timer_arm(rng->retry, u64_max(wait, LIMITED_NS));
+	return !wait;
+}
+
 static void rng_kick(struct virtio_dev *dev, unsigned index)
 {
 	struct rng *rng = dev->priv;
 	unsigned chains = 0;
 	size_t bytes = 0;
 
-	while (virtio_take(dev, index, &rng->chain)) {
+	while (may_pass(rng) && virtio_take(dev, index, &rng->chain)) {
 		size_t got = fill_chain(rng);
 
 		if (got == 0 && rng->chain.in_len > 0) {
@@ -87,6 +111,8 @@ static void rng_kick(struct virtio_dev *dev, unsigned index)
 		}
 		vq_push(&dev->queues[index], rng->chain.head, (uint32_t)got);
 		bytes += got;
+		if (rng->rate.per_second)
+			rate_charge(&rng->rate, now_ns(), got);
 		if (++chains == BATCH_CHAINS || bytes >= BATCH_BYTES) {
 			virtio_kick(dev, index);
 			break;
@@ -132,7 +158,17 @@ int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_de
 		return err;
 	}
 	rng->dev = dev;
+	rng->chain_bytes = CHAIN_BYTES;
 	dev->priv = rng;
 	*out = dev;
 	return 0;
+}
+
+void virtio_rng_limit(struct virtio_dev *dev, uint64_t per_second)
+{
+	struct rng *rng = dev->priv;
+
+	rng->rate.per_second = per_second;
+	/* A tenth of a second's worth at most: who asks for little next does not wait for long. */
+	rng->chain_bytes = size_max(LIMITED_MIN, (size_t)u64_min(per_second / 10, CHAIN_BYTES));
 }

@@ -79,7 +79,7 @@ static int connect_socket(struct vm *vm, const struct vm_vhost_user_config *conf
 
 static int make_shared_memory(struct vm *vm)
 {
-	vm->share_fd = mem_share_create(vm->config->memory);
+	vm->share_fd = mem_share_create(vm->config->memory, vm->config->hugepages);
 	if (vm->share_fd < 0) {
 		diag_error("guest memory: the host gives none that can be shared: %s",
 			   strerror(-vm->share_fd));

@@ -27,6 +27,7 @@ enum {
 
 #define VM_MEMORY_DEFAULT (UINT64_C(512) << 20)
 #define VM_MEMORY_MIN	  (UINT64_C(2) << 20)
+#define VM_RNG_BW	  (UINT64_C(4) << 20)
 #define VM_MEMORY_MAX	  (UINT64_C(1) << 40)
 
 /* Exit statuses (cli.md). The guest's own status and 128 + signal come on top. */
@@ -135,6 +136,10 @@ struct vm_config {
 	char append[VM_CMDLINE_MAX]; /* all --append joined by one space */
 	bool append_only;
 	uint64_t memory; /* bytes, a multiple of 4096 */
+	bool hugepages;	 /* RAM of reserved huge pages */
+	bool prefault;	 /* all of it from the start */
+	bool has_numa;
+	unsigned numa; /* the node of the host that memory is taken from */
 	unsigned cpus;
 	bool pmu; /* vCPUs with performance monitors */
 	struct vm_disk_config disks[VM_MAX_DISKS];
@@ -159,6 +164,7 @@ struct vm_config {
 	enum vm_discovery discovery;
 	bool io_uring; /* disks by io_uring */
 	bool balloon;
+	uint64_t rng_bw;	/* bytes a second that the guest's source of random numbers gives */
 	uint64_t vsock_cid;	/* 3 to 2^32 - 2 */
 	const char *vsock_path; /* NULL: no vsock */
 

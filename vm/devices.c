@@ -97,6 +97,8 @@ static int create_rng(struct vm *vm)
 	struct virtio_dev *dev;
 	int r = virtio_rng_create(vm->mem, vm->loop, &dev);
 
+	if (r == 0)
+		virtio_rng_limit(dev, vm->config->rng_bw);
 	return r < 0 ? refused("virtio-rng", r) : vm_place(vm, dev);
 }
 

@@ -271,6 +271,10 @@ int vm_open_files(struct vm *vm)
 	if (status)
 		return status;
 
+	status = vm_open_memory(vm);
+	if (status)
+		return status;
+
 	int r = kvm_open(&vm->kvm, "/dev/kvm");
 
 	if (r < 0)

@@ -183,6 +183,12 @@ void vm_close_files(struct vm *vm);
 int vm_lend_file(const struct vm *vm, struct vm_file *file);
 
 /*
+ * vm/memory.c: whether the host has the huge pages that are wanted, and which of its nodes memory is taken
+ * from, while both can be asked. Before the door. 0, or an exit status with the reason said.
+ */
+int vm_open_memory(const struct vm *vm);
+
+/*
  * vm/load.c: reads kernel and initrd, each once, and has them and the guest's tables put into its
  * memory. 0, or an exit status with the reason said.
  */

@@ -106,15 +106,20 @@ static int create_memory(struct vm *vm)
 {
 	int r = mem_create(&vm->mem);
 
+	if (!r && vm->config->hugepages)
+		mem_reserve_huge(vm->mem);
+	if (!r && vm->config->prefault)
+		mem_prefault(vm->mem);
 	if (!r && vm_has_backends(vm->config))
 		r = mem_share(vm->mem, vm->share_fd);
 	if (!r)
 		r = arch_add_memory(vm->mem, vm->config->memory);
 	if (r < 0)
 		diag_error(
-			"guest memory: the host cannot give %llu MiB: %s; a smaller --memory may "
+			"guest memory: the host cannot give %llu MiB%s: %s; a smaller --memory may "
 			"do",
-			(unsigned long long)(vm->config->memory >> 20), strerror(-r));
+			(unsigned long long)(vm->config->memory >> 20),
+			vm->config->hugepages ? " in huge pages" : "", strerror(-r));
 	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }
 

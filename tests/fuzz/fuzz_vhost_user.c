@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1 || size > SAID_MAX)
 		return -1;
-	memory = mem_share_create(FUZZ_RAM);
+	memory = mem_share_create(FUZZ_RAM, false);
 	fuzz_expect(memory >= 0 && mem_create(&mem) == 0 && mem_share(mem, memory) == 0);
 	fuzz_expect(mem_add(mem, gpa(0), FUZZ_RAM, MEM_RAM) == 0 && loop_create(&loop) == 0);
 	fuzz_expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);

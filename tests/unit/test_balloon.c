@@ -225,7 +225,7 @@ static void shared_memory(void **state)
 	(void)state;
 	rig_init(&rig);
 	mem_destroy(rig.mem);
-	fd = mem_share_create(RIG_RAM);
+	fd = mem_share_create(RIG_RAM, false);
 	assert_true(fd >= 0);
 	assert_int_equal(mem_create(&rig.mem), 0);
 	assert_int_equal(mem_share(rig.mem, fd), 0);

@@ -641,7 +641,7 @@ static void shared_with_another(void **state)
 	struct guest_mem *mem;
 	uint32_t word = 0;
 	size_t count;
-	int fd = mem_share_create(9 * PAGE);
+	int fd = mem_share_create(9 * PAGE, false);
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -676,7 +676,7 @@ static void shared_with_another(void **state)
 /* Who has the file can neither cut it off under us nor fill the host through it. */
 static void shared_file_is_sealed(void **state)
 {
-	int fd = mem_share_create(4 * PAGE);
+	int fd = mem_share_create(4 * PAGE, false);
 	struct guest_mem *mem;
 	struct stat st;
 	off_t size;
@@ -703,7 +703,53 @@ static void shared_file_is_sealed(void **state)
 	assert_int_equal(mem_share(mem, fd), -EBUSY);
 	mem_destroy(mem);
 	assert_int_equal(close(fd), 0);
-	assert_int_equal(mem_share_create(UINT64_MAX - PAGE), -ENOMEM);
+	assert_int_equal(mem_share_create(UINT64_MAX - PAGE, false), -ENOMEM);
+}
+
+/* Memory that is there at once, private and shared. */
+static void memory_from_the_start(void **state)
+{
+	(void)state;
+	for (unsigned shared = 0; shared < 2; shared++) {
+		int fd = shared ? mem_share_create(HUGE, false) : -1;
+		unsigned char there[HUGE / PAGE];
+		struct guest_mem *mem;
+		size_t count;
+
+		assert_int_equal(mem_create(&mem), 0);
+		if (shared)
+			assert_int_equal(mem_share(mem, fd), 0);
+		mem_prefault(mem);
+		assert_int_equal(mem_add(mem, gpa(0), HUGE, MEM_RAM), 0);
+		assert_int_equal(mincore(mem_regions(mem, &count)->host, HUGE, there), 0);
+		for (size_t i = 0; i < HUGE / PAGE; i++)
+			assert_true(there[i] & 1);
+		mem_destroy(mem);
+		if (shared)
+			close(fd);
+	}
+}
+
+/* Reserved huge pages: whole ones only, and none where the host has none. */
+static void reserved_huge_pages(void **state)
+{
+	struct guest_mem *mem;
+	int r;
+
+	(void)state;
+	assert_int_equal(mem_create(&mem), 0);
+	mem_reserve_huge(mem);
+	assert_int_equal(mem_page(mem), HUGE);
+	assert_int_equal(mem_add(mem, gpa(0), PAGE, MEM_RAM), -EINVAL);
+	assert_int_equal(mem_add(mem, gpa(PAGE), HUGE, MEM_RAM), -EINVAL);
+	assert_int_equal(mem_add(mem, gpa(HUGE), PAGE, MEM_READONLY), 0);
+	/* 512 GiB of them, which nobody has lying about. */
+	assert_int_equal(mem_add(mem, gpa(1ULL << 40), 1ULL << 39, MEM_RAM), -ENOMEM);
+	r = mem_add(mem, gpa(1ULL << 30), HUGE, MEM_RAM);
+	assert_true(r == 0 || r == -ENOMEM);
+	if (r == 0)
+		assert_int_equal(mem_fill(mem, gpa(1ULL << 30), 7, HUGE), 0);
+	mem_destroy(mem);
 }
 
 #define IN_MAP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -730,6 +776,8 @@ int main(void)
 		IN_MAP(copy_overlaps),
 		IN_MAP(read_file),
 		cmocka_unit_test(shared_with_another),
+		cmocka_unit_test(memory_from_the_start),
+		cmocka_unit_test(reserved_huge_pages),
 		cmocka_unit_test(shared_file_is_sealed),
 		IN_MAP(segments_cover_the_range),
 		IN_MAP(segments_need_room),

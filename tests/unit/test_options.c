@@ -596,6 +596,29 @@ static void test_vhost_user(void **state)
 }
 
 /* What docs of the project plan but this build does not have. */
+static void test_where_memory_comes_from(void **state)
+{
+	(void)state;
+	accept("-k|x");
+	assert_false(options.config.hugepages || options.config.prefault);
+	assert_false(options.config.has_numa);
+	accept("-k|x|--hugepages|--prefault|--numa|1023|--balloon");
+	assert_true(options.config.hugepages && options.config.prefault);
+	assert_true(options.config.has_numa && options.config.balloon);
+	assert_int_equal(options.config.numa, 1023);
+	assert_int_equal(options.config.rng_bw, 4 << 20);
+	accept("-k|x|--rng|bw=64K");
+	assert_int_equal(options.config.rng_bw, 65536);
+	refuse("-k|x|--rng|bw=1023", "from 1K to 4095M");
+	refuse("-k|x|--rng|bw=4G", "from 1K to 4095M");
+	refuse("-k|x|--rng|bw=", "from 1K to 4095M");
+	refuse("-k|x|--rng|64K", "there is bw=SIZE");
+	refuse("-k|x|--numa|1024", "not a number from 0 to 1023");
+	refuse("-k|x|--numa|x", "not a number from 0 to 1023");
+	refuse("-k|x|--hugepages|-m|511M", "multiple of 2M");
+	refuse("-k|x|-m|3M|--hugepages", "multiple of 2M");
+}
+
 static void test_vsock(void **state)
 {
 	char words[256] = "-k|x|--vsock|3,path=";
@@ -760,6 +783,7 @@ int main(void)
 		cmocka_unit_test(test_dump_dtb),
 		cmocka_unit_test(test_refused_words),
 		cmocka_unit_test(test_gdb),
+		cmocka_unit_test(test_where_memory_comes_from),
 		cmocka_unit_test(test_vsock),
 		cmocka_unit_test(test_not_built_is_unknown),
 		cmocka_unit_test(test_suggestions),

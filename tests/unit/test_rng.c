@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/lib/dev_rig.h"
@@ -172,6 +173,42 @@ static void poor_host(void **state)
 	rig_fini(&rig);
 }
 
+/* A limit: what is saved up passes, the rest comes at its speed, and nobody spins meanwhile. */
+static void limited(void **state)
+{
+	struct dr_buf buf = { RIG_DATA, 65536, true };
+	struct timespec begin, end;
+	uint32_t len = 0, sum = 0;
+	struct dev_rig rig;
+	unsigned calls;
+	double took;
+
+	(void)state;
+	rig_init(&rig);
+	assert_int_equal(virtio_rng_create(rig.mem, rig.loop, &rig.dev), 0);
+	virtio_rng_limit(rig.dev, 100000);
+	calls = host.calls;
+	rig_start(&rig, VIRTIO_F_EVENT_IDX, 1);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (sum < 60000) {
+		rig_offer(&rig, 0, 0, &buf, 1);
+		rig_settle(&rig);
+		rig_used(&rig, 0, NULL, &len);
+		assert_true(len > 0 && len <= 10000);
+		sum += len;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	took = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+	assert_true(took >= 0.35);
+	assert_true(host.calls - calls < 10);
+	/* A reset while it waits, then the end. */
+	rig_offer(&rig, 0, 0, &buf, 1);
+	rig_settle(&rig);
+	rig_start(&rig, 0, 1);
+	assert_true(rig_do(&rig, 0, &(struct dr_buf){ RIG_DATA, 8, true }, 1) == 8);
+	rig_fini(&rig);
+}
+
 /* Row 8: a request as large as RAM takes no memory of ours, and gets a short answer. */
 static void test_threat_08_large_request(void **state)
 {
@@ -275,6 +312,7 @@ int main(void)
 		cmocka_unit_test(fills_all_sizes),
 		cmocka_unit_test(differs_each_time),
 		cmocka_unit_test(many_pieces_and_readable_ones),
+		cmocka_unit_test(limited),
 		cmocka_unit_test(poor_host),
 		cmocka_unit_test(test_threat_08_large_request),
 		cmocka_unit_test(test_threat_08_bounded_turn),

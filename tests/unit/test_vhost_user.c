@@ -52,7 +52,7 @@ static void bench_init(struct bench *b)
 {
 	*b = (struct bench){ .rig = { .ring_size = 64 } };
 	count_irq_init(&b->rig.irq);
-	b->memory = mem_share_create(RIG_RAM);
+	b->memory = mem_share_create(RIG_RAM, false);
 	assert_true(b->memory >= 0);
 	assert_int_equal(mem_create(&b->rig.mem), 0);
 	assert_int_equal(mem_share(b->rig.mem, b->memory), 0);

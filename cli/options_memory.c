@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Small options of devices and of where guest memory comes from: --hugepages, --prefault, --numa, --rng. */
+#include "cli/options.h"
+#include "cli/options_apply.h"
+#include "cli/parse.h"
+
+#define RNG_MIN UINT64_C(1024)
+
+enum { NODE_MAX = 1023 }; /* as many as a kernel can have (CONFIG_NODES_SHIFT is at most 10) */
+
+int apply_hugepages(struct parser *parser, char *value)
+{
+	(void)value;
+	options_config(parser)->hugepages = true;
+	return 0;
+}
+
+int apply_prefault(struct parser *parser, char *value)
+{
+	(void)value;
+	options_config(parser)->prefault = true;
+	return 0;
+}
+
+int apply_numa(struct parser *parser, char *value)
+{
+	uint64_t node;
+
+	if (!parse_number_within(value, 0, NODE_MAX, &node))
+		return parse_fail(parser, "--numa: %s is not a number from 0 to %d", value,
+				  NODE_MAX);
+	options_config(parser)->has_numa = true;
+	options_config(parser)->numa = (unsigned)node;
+	return 0;
+}
+
+int apply_rng(struct parser *parser, char *value)
+{
+	const char *bw = parse_key(value, "bw");
+	uint64_t size;
+
+	if (!bw)
+		return parse_fail(parser, "--rng: unknown word \"%s\"; there is bw=SIZE", value);
+	if (parse_size(bw, &size) < 0 || size < RNG_MIN || size > UINT32_MAX)
+		return parse_fail(
+			parser, "--rng: %s is not a number of bytes a second from 1K to 4095M", bw);
+	options_config(parser)->rng_bw = size;
+	return 0;
+}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=sh
+# virtio-balloon by Linux's driver: free pages are reported, the balloon is inflated and deflated by hvrun
+# ctl, and the host of the rig sees what is resident; statistics; the driver taken away and bound again.
+
+guest_modules() { echo virtio_balloon; }
+options() { echo "--balloon --control /tmp/ctl.sock"; }
+
+l1_during() {
+	cat <<'L1'
+(
+	resident() { awk '/^VmRSS:/ { print int($2 / 1024) }' "/proc/$(pidof hvrun | awk '{ print $NF }')/status"; }
+	ctl() { /job/hvrun ctl /tmp/ctl.sock "$@"; }
+	# balloon MIB: has the guest hand over so much, and waits until it says so.
+	balloon() {
+		ctl balloon "$1M" >/dev/null || return 1
+		n=0
+		until ctl status | grep -q "\"actual_bytes\": $(($1 << 20)),"; do
+			n=$((n + 1))
+			[ $n -lt 100 ] || { ctl status; return 1; }
+			sleep 0.3
+		done
+	}
+	less() { [ $(($1 - $2)) -ge "$3" ] || { echo "$1 MiB, then $2"; return 1; }; }
+	seen devices RIG-BALLOON-FULL
+	full=$(resident)
+	seen devices RIG-BALLOON-FREE
+	check balloon-reported less "$full" "$(resident)" 40
+	check balloon-inflates balloon 96
+	small=$(resident)
+	check balloon-small less "$full" "$small" 40
+	check balloon-stats sh -c '/job/hvrun ctl /tmp/ctl.sock status | grep -q "\"free_bytes\": [1-9]"'
+	check balloon-deflates balloon 0
+	touch /tmp/balloon.done
+) </dev/null >/dev/console 2>&1 &
+L1
+}
+
+guest() {
+	cat <<'GUEST'
+mkdir -p /tmp/fill
+mount -t tmpfs fill /tmp/fill
+check balloon-fill dd if=/dev/zero of=/tmp/fill/file bs=1M count=64
+echo RIG-BALLOON-FULL
+sleep 2
+umount /tmp/fill
+sleep 6
+echo RIG-BALLOON-FREE
+deflated() {
+	n=0
+	until [ "$(awk '/^balloon_inflate/ { print $2 }' /proc/vmstat)" -ge 24576 ] &&
+		[ "$(awk '/^balloon_deflate/ { print $2 }' /proc/vmstat)" -ge 24576 ]; do
+		n=$((n + 1))
+		[ $n -lt 200 ] || { grep balloon /proc/vmstat; return 1; }
+		sleep 0.3
+	done
+}
+check balloon-by-ctl deflated
+device=$(basename "$(ls -d /sys/bus/virtio/drivers/virtio_balloon/virtio*)")
+rebind() {
+	for turn in 1 2 3; do
+		echo "$device" >/sys/bus/virtio/drivers/virtio_balloon/unbind || return 1
+		echo "$device" >/sys/bus/virtio/drivers/virtio_balloon/bind || return 1
+	done
+}
+check balloon-rebind rebind
+GUEST
+}
+
+judge() {
+	from_guest balloon-fill balloon-by-ctl balloon-rebind balloon-reported balloon-inflates \
+		balloon-small balloon-stats balloon-deflates
+}
