@@ -178,6 +178,12 @@ static int add_root(struct exec_image *image, struct vm_config *config,
 	return why ? add_root_disk(image, config, root, why) : add_root_share(image, config, root);
 }
 
+static size_t init_size(void)
+{
+	/* cppcheck-suppress comparePointers ; both ends of one object */
+	return (size_t)(exec_init_end - exec_init);
+}
+
 static int write_archive(struct exec_image *image, const struct vm_config *config,
 			 struct kmod_index *index)
 {
@@ -186,8 +192,7 @@ static int write_archive(struct exec_image *image, const struct vm_config *confi
 	if (!r)
 		r = initramfs_dir(&image->fs, "modules");
 	if (!r)
-		r = initramfs_file(&image->fs, "init", 0755, exec_init,
-				   (size_t)(exec_init_end - exec_init));
+		r = initramfs_file(&image->fs, "init", 0755, exec_init, init_size());
 	if (r < 0)
 		return refused("cannot write the initramfs", r);
 	status = index ? add_modules(image, config, index) : 0;

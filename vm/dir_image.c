@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <inttypes.h>
 #include <linux/landlock.h>
 #include <poll.h>
 #include <sched.h>
@@ -222,8 +223,8 @@ static int become_mke2fs(const struct order *order)
 		r = shut_in(order->size);
 	if (r < 0)
 		return r;
-	(void)snprintf(inodes, sizeof(inodes), "%llu",
-		       (unsigned long long)(order->m->files + order->m->files / 4 + 1024));
+	(void)snprintf(inodes, sizeof(inodes), "%" PRIu64,
+		       order->m->files + order->m->files / 4 + 1024);
 	(void)snprintf(options, sizeof(options), "root_owner=%u:%u,lazy_itable_init=1,nodiscard",
 		       order->m->uid, order->m->gid);
 	execle(order->program, "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-O",

@@ -25,7 +25,7 @@ rig_load() {
 	rig_limit=200 # seconds that a test's boot of a guest may take in all
 	rig_exec_modules='' # that exec's root needs besides
 	rig_exec_memory=1024 # MiB of L1 while it runs some of exec's guests
-	rig_exec_limit=300 # seconds for all of exec's guests in one L1
+	rig_exec_limit=600 # seconds for all of exec's guests in one L1
 	rig_device_cpus=2 # of the guest in which the devices are tested
 	rig_device_limit=240 # seconds for all of that
 	[ -f "tests/rig/$rig_arch.conf" ] || {
@@ -142,6 +142,23 @@ rig_job_virtiofsd() {
 		rig_job_install "$1" libseccomp2 '*/libseccomp.so.*' &&
 		rig_job_install "$1" libcap-ng0 '*/libcap-ng.so.*' &&
 		rig_job_install "$1" libc6 '*/ld-linux*' '*/libc.so.6' '*/libm.so.6'
+}
+
+# rig_job_host JOB: the guest's kernel and the modules that `hvrun exec` takes, for L1, as the package has them:
+# /job/boot/vmlinuz-RELEASE and /lib/modules/RELEASE.
+rig_job_host() {
+	rig_h_tree=$(rig_package "$rig_guest_kernel_package") || return 1
+	rig_h_kernel=$(rig_guest_kernel) || return 1
+	rig_h_release=$(basename "$rig_h_kernel" | cut -d- -f2-)
+	rig_h_from=$(rig_first "$rig_h_tree" "lib/modules/$rig_h_release usr/lib/modules/$rig_h_release")
+	rig_h_to=$1/root/usr/lib/modules/$rig_h_release
+	mkdir -p "$1/boot" "$rig_h_to" && cp "$rig_h_kernel" "$1/boot/" &&
+		cp "$rig_h_from"/modules.* "$rig_h_to/" || return 1
+	# shellcheck disable=SC2086
+	for rig_h_module in $(tools/module-order "$rig_h_tree" virtio_mmio virtio_console virtio_blk virtiofs overlay 		$rig_exec_modules); do
+		rig_h_file=$rig_h_to/${rig_h_module#"$rig_h_from/"}
+		mkdir -p "$(dirname "$rig_h_file")" && cp "$rig_h_module" "$rig_h_file" || return 1
+	done
 }
 
 # A job's script that goes over to a root in which programs find their libraries, and runs /job/main there.

@@ -13,6 +13,9 @@
 #
 # -2: all of it twice, compared: status 1 if two times differ by more than 0.3 %.
 #
+# Part "exec", which is measured when it is asked for: hvrun exec with the host's root, up to the first thing
+# that its command says, beside /init of a bare boot of the same kernel with the same words.
+#
 # The guest: Debian's stock kernel, 256 MiB, one CPU; in part "bare" one of guests/. The clock is L1's,
 # from the VMM's exec; it counts every instruction of the host kernel, the VMM and the guest.
 set -eu
@@ -93,6 +96,17 @@ bare() { # once to warm up, then measured
 	run_bare hvrun-bare
 	sed 's/^/hvrun-bare err: /' /tmp/hvrun-bare.err
 }
+run_command() {
+	./measure "$1" time 30 256 ./hvrun exec $hvrun_args -k "$(echo /job/boot/vmlinu[xz]-*)" --memory 256M \
+		--append "$2" -- /bin/busybox echo RIG-MARK command </dev/null 2>"/tmp/$1.err"
+}
+exec_command() { # CMDLINE
+	run_hvrun exec-warm time "$1 rig.stop=reset" >/dev/null
+	run_hvrun hvrun-exec-boot time "$1 rig.stop=reset"
+	run_command exec-warm "$1" >/dev/null
+	run_command hvrun-exec "$1"
+	sed 's/^/hvrun-exec err: /' /tmp/hvrun-exec.err
+}
 one() { # VMM NAME MODE CMDLINE [DISK]: once to warm up, then measured
 	"run_$1" "$1-warm" first "$4"
 	"run_$1" "$1-$2" "$3" "$4" "${5:-}"
@@ -105,10 +119,18 @@ echo "hvrun_args='${HVRUN_ARGS:-}'" >>"$work/job/lib"
 # in software SVM under -icount (seen with each VMM, at a place that depends on every byte that
 # ran before): then once more with a little less memory, which moves everything.
 l1() { # VMM NAME COMMAND
+	if [ "$2" = exec ]; then
+		# The daemons that exec starts want a root with libraries.
+		rig_l1_root >"$work/job/run"
+		to=$work/job/main
+		rig_job_host "$work/job" && rig_job_virtiofsd "$work/job"
+	else
+		to=$work/job/run
+	fi
 	{
 		echo "export MEASURE_EXIT_KEY=$rig_exit_key KVMTOOL_OPTIONS='$rig_kvmtool_options'"
 		echo ". /job/lib; $3; exit 0"
-	} >"$work/job/run"
+	} >"$to"
 	for memory in 0 8 16; do
 		tests/rig/rig -i -a "$rig_arch" -m $((rig_measure_memory - memory)) \
 			-t "${MEASURE_LIMIT:-120}" -l "$work/log" "$work/job" && break
@@ -131,8 +153,9 @@ all() {
 			[ "$rig_arch" = x86 ] || run tuned time "$rig_guest_append rig.stop=reset"
 			;;
 		count) run count count 'quiet rig.stop=reset' ;;
+		exec) case $vmms in *hvrun*) l1 hvrun exec "exec_command '$rig_guest_append'" ;; esac ;;
 		block) run block time quiet root.img ;;
-		*) rig_say "no part '$part': bare, first, boot, count, block"; exit 64 ;;
+		*) rig_say "no part '$part': bare, first, boot, count, exec, block"; exit 64 ;;
 		esac
 	done
 	sed -n '/ err: /p; /could not/p' "$log" >&2
@@ -216,6 +239,9 @@ END {
 	row("mmio_exits", "count", "kvm-mmio_exits", 1, "%d")
 	row("memory beyond guest RAM (KiB)", "count", "rss-beyond-ram-kib", 1, "%d")
 	row("guest RAM resident (KiB)", "count", "rss-ram-kib", 1, "%d")
+	row("exec: /init of a bare boot with the same words (ms)", "exec-boot", "init-us", 1000, "%.1f")
+	row("exec: first output of the command (ms)", "exec", "command-us", 1000, "%.1f")
+	row("exec: exit (ms)", "exec", "end-us", 1000, "%.1f")
 	row("1,024 direct 4k reads (ms)", "block", "reads-us", 1000, "%.1f")
 	for (k in m) {
 		split(k, p, SUBSEP)

@@ -60,7 +60,7 @@ l1_case() {
 . /job/checks
 cd /home/user/here
 kernel=$(echo /job/boot/vmlinu[xz]-*)
-in_guest() { timeout -s KILL 100 /job/hvrun exec -k "$kernel" --append "$(cat /job/words)" "$@"; }
+in_guest() { timeout -s KILL 200 /job/hvrun exec -k "$kernel" --append "$(cat /job/words)" "$@"; }
 words() { sed "s/^/$CASE err: /" /tmp/err; }
 
 case_streams() {
@@ -208,21 +208,6 @@ is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 L1
 }
 
-# host JOB RELEASE: the kernel and the modules that exec takes, as the package has them.
-host_files() {
-	files_tree=$(rig_package "$rig_guest_kernel_package") || return 1
-	files_kernel=$(rig_guest_kernel) || return 1
-	files_release=$(basename "$files_kernel" | cut -d- -f2-)
-	files_from=$(ls -d "$files_tree"/lib/modules/"$files_release" "$files_tree"/usr/lib/modules/"$files_release" 2>/dev/null | head -n 1)
-	files_to=$1/root/usr/lib/modules/$files_release
-	mkdir -p "$1/boot" "$files_to" && cp "$files_kernel" "$1/boot/" && cp "$files_from"/modules.* "$files_to/" || return 1
-	# shellcheck disable=SC2086
-	for module in $(tools/module-order "$files_tree" virtio_mmio virtio_console virtio_blk virtiofs overlay $rig_exec_modules); do
-		to=$files_to/${module#"$files_from/"}
-		mkdir -p "$(dirname "$to")" && cp "$module" "$to" || return 1
-	done
-}
-
 # mke2fs with its libraries, for L1.
 host_mke2fs() {
 	case $rig_suite in trixie) t=t64 ;; *) t= ;; esac
@@ -243,7 +228,7 @@ run_exec() {
 	checks >"$job/checks"
 	echo "$cases" >"$job/cases"
 	echo "$rig_guest_append" | sed 's/quiet //' >"$job/words"
-	cp "$(rig_hvrun)" "$job/hvrun" && host_files "$job" && rig_job_virtiofsd "$job" &&
+	cp "$(rig_hvrun)" "$job/hvrun" && rig_job_host "$job" && rig_job_virtiofsd "$job" &&
 		host_mke2fs "$job" || return 1
 	run_rig -a "$rig_arch" -n "$rig_smp_one" -m "$rig_exec_memory" -t "$rig_exec_limit" -l "$work/log" "$job"
 	log=$work/log
