@@ -187,6 +187,15 @@ lost"
 	in_guest --modules /tmp/modules -- true </dev/null >/tmp/out 2>/tmp/err
 	check copy-whole-host-refused is "$? $(grep -c 'name a smaller --root' /tmp/err)" "71 1"
 }
+case_bisect() { # the step of tests/examples with a stock kernel that is good, and one that finds no init
+	HVRUN=/job/hvrun KERNEL=$kernel BUILD=true HVRUN_OPTIONS='--root /home/user/tree' \
+		sh /job/bisect-step sh -c 'test -e /etc/name' >/tmp/out 2>/tmp/err
+	check bisect-good is $? 0
+	HVRUN=/job/hvrun KERNEL=$kernel BUILD=true HVRUN_OPTIONS='--root /home/user/tree --append rdinit=/nowhere' \
+		sh /job/bisect-step sh -c 'test -e /etc/name' >/tmp/out 2>/tmp/err
+	check bisect-bad is "$? $(cat /tmp/out)" "1 bisect-step: status 134"
+	words
+}
 case_as_root_panic() {
 	in_guest -- sh -c 'echo on its way; sleep 1; echo c >/proc/sysrq-trigger' </dev/null >/tmp/out 2>/tmp/err
 	check as-root-panic is "$? $(cat /tmp/out) $(grep -c "^hvrun: the guest's kernel panicked" /tmp/err)" "134 on its way 1"
@@ -226,6 +235,7 @@ run_exec() {
 	l1_main >"$job/main"
 	l1_case >"$job/case"
 	checks >"$job/checks"
+	cp tests/examples/bisect-step "$job/"
 	echo "$cases" >"$job/cases"
 	echo "$rig_guest_append" | sed 's/quiet //' >"$job/words"
 	cp "$(rig_hvrun)" "$job/hvrun" && rig_job_host "$job" && rig_job_virtiofsd "$job" &&
@@ -251,7 +261,7 @@ prepared() {
 	run_exec || not_ok "$rig_arch-exec-prepare" "a part for the run could not be made, see above"
 }
 
-all='streams pipe names root rootrw console many copy as-root-panic'
+all='streams pipe names root rootrw console many copy bisect as-root-panic'
 for arch in ${RIG_ARCHS:-arm64 x86 riscv}; do
 	rig_load "$arch"
 	why=$(rig_missing)
