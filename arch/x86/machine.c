@@ -345,7 +345,7 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 		.size = images->kernel_size,
 		.name = images->kernel_name,
 	};
-	char virtio_line[X86_CMDLINE_MAX];
+	char *virtio_line = NULL; /* 64 KiB: not on the stack, which would keep the pages below */
 	const char *cmdline = images->cmdline;
 	gpa_t initrd = gpa(0);
 	gpa_t rsdp = gpa(0);
@@ -354,7 +354,8 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 	if (!r && images->initrd_fd >= 0)
 		r = load_initrd(arch, images, &kernel, &initrd);
 	if (!r && images->virtio_cmdline) {
-		r = add_virtio_words(images, virtio_line, sizeof(virtio_line));
+		virtio_line = malloc(X86_CMDLINE_MAX);
+		r = virtio_line ? add_virtio_words(images, virtio_line, X86_CMDLINE_MAX) : -ENOMEM;
 		cmdline = virtio_line;
 	}
 	if (!r)
@@ -365,7 +366,9 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 		r = x86_write_page_tables(mem);
 	if (!r)
 		r = x86_write_gdt(mem);
-	return r ? r
-		 : x86_write_boot_data(mem, &kernel, &arch->boot, cmdline, initrd,
-				       images->initrd_size, rsdp);
+	if (!r)
+		r = x86_write_boot_data(mem, &kernel, &arch->boot, cmdline, initrd,
+					images->initrd_size, rsdp);
+	free(virtio_line);
+	return r;
 }
