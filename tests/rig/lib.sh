@@ -261,6 +261,21 @@ rig_guest_initrd() {
 	echo "$rig_gi_out"
 }
 
+# QEMU of this machine for L1, as JOB/microvm/: it is dynamic, and takes its libraries and the firmware of its
+# microvm machine along.
+rig_job_microvm() { # JOB
+	mkdir -p "$1/microvm/fw"
+	rig_m_qemu=$(command -v "$rig_qemu")
+	cp "$rig_m_qemu" "$1/microvm/qemu"
+	ldd "$rig_m_qemu" | awk '/=> \// { print $3 } /^[ \t]*\/.*ld-linux/ { print $1 }' |
+		while read -r rig_m_so; do cp -L "$rig_m_so" "$1/microvm/"; done
+	for rig_m_fw in qboot.rom bios-microvm.bin linuxboot_dma.bin; do
+		for rig_m_dir in /usr/share/seabios /usr/share/qemu; do
+			[ ! -f "$rig_m_dir/$rig_m_fw" ] || cp -L "$rig_m_dir/$rig_m_fw" "$1/microvm/fw/"
+		done
+	done
+}
+
 # One of the small static programs of this folder, built for this rig's architecture.
 rig_program() {
 	rig_p_out=$rig_dir/bin/$1

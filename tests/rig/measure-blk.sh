@@ -44,18 +44,7 @@ cp "$(rig_program measure)" "$job/measure"
 [ -z "${MEDIUM:-}" ] || rig_job_modules "$job" loop
 vmms=${MEASURE_VMMS:-hvrun microvm}
 case $vmms in *hvrun*) cp "$(rig_hvrun)" "$job/hvrun" ;; esac
-case $vmms in *microvm*)
-	mkdir -p "$job/microvm/fw"
-	qemu=$(command -v "$rig_qemu")
-	cp "$qemu" "$job/microvm/qemu"
-	ldd "$qemu" | awk '/=> \// { print $3 } /^[ \t]*\/.*ld-linux/ { print $1 }' |
-		while read -r so; do cp -L "$so" "$job/microvm/"; done
-	for fw in qboot.rom bios-microvm.bin linuxboot_dma.bin; do
-		for dir in /usr/share/seabios /usr/share/qemu; do
-			[ ! -f "$dir/$fw" ] || cp -L "$dir/$fw" "$job/microvm/fw/"
-		done
-	done ;;
-esac
+case $vmms in *microvm*) rig_job_microvm "$job" ;; esac
 
 cat >"$job/lib" <<L1
 cp /job/root.img /tmp/

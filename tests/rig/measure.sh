@@ -51,19 +51,7 @@ rig_root_disk "$work/job/root.img" 16 "$work/extra"
 vmms=${MEASURE_VMMS:-hvrun ${KVMTOOL:+kvmtool} ${MICROVM:+microvm}}
 case $vmms in *hvrun*) cp "$(rig_hvrun)" "$work/job/hvrun" ;; esac
 case $vmms in *kvmtool*) cp "$KVMTOOL" "$work/job/kvmtool" ;; esac
-case $vmms in *microvm*)
-	# QEMU is dynamic: it takes its libraries and the one firmware it needs along.
-	mkdir -p "$work/job/microvm/fw"
-	qemu=$(command -v "$rig_qemu")
-	cp "$qemu" "$work/job/microvm/qemu"
-	ldd "$qemu" | awk '/=> \// { print $3 } /^[ \t]*\/.*ld-linux/ { print $1 }' |
-		while read -r so; do cp -L "$so" "$work/job/microvm/"; done
-	for fw in qboot.rom bios-microvm.bin linuxboot_dma.bin; do
-		for dir in /usr/share/seabios /usr/share/qemu; do
-			[ ! -f "$dir/$fw" ] || cp -L "$dir/$fw" "$work/job/microvm/fw/"
-		done
-	done ;;
-esac
+case $vmms in *microvm*) rig_job_microvm "$work/job" ;; esac
 
 # The job in L1: run_VMM NAME MODE CMDLINE [DISK] is one measured run.
 cat >"$work/job/lib" <<'L1'
