@@ -339,7 +339,7 @@ static int talk(struct ctl *ctl, const struct control_command_info *info, char *
 	if (send_request(ctl, info, words, file) < 0)
 		return gone(ctl);
 	status = take_answer(ctl, info->name);
-	if (status)
+	if (status != VM_STATUS_OK)
 		return status;
 	if (strcmp(info->name, "events") == 0)
 		return follow_events(ctl);

@@ -107,7 +107,7 @@ static int connect_port(void *opaque, uint32_t port, uint64_t cookie)
 /* One answer; false: there is none now, or never again. */
 static bool take_answer(struct vm_vsock *vsock)
 {
-	struct vsock_answer answer;
+	struct vsock_answer answer = { 0 };
 	int fd = -1;
 	ssize_t n = vsock_receive(vsock->connector_fd, &answer, sizeof(answer), &fd);
 

@@ -134,7 +134,7 @@ static int lock_in(void)
 
 static void serve(int fd, const char *path)
 {
-	struct vsock_ask ask;
+	struct vsock_ask ask = { 0 };
 	int stray = -1;
 
 	while (vsock_receive(fd, &ask, sizeof(ask), &stray) == (ssize_t)sizeof(ask)) {

@@ -72,12 +72,8 @@ wrong 'until: twice' 'given twice' -k x --until a --until b
 wrong 'loud and quiet' 'do not go together' -k x -v -q
 
 # Commands and options that are planned, and not built yet, are as unknown as any other.
-for command in backend; do
-	wrong "not built: $command" "unknown command \"$command\"" $command
-done
-for option in --restore=r; do
-	wrong "not built: ${option%%=*}" "unknown option ${option%%=*}" -k x "$option"
-done
+wrong 'not built: backend' 'unknown command "backend"' backend
+wrong 'not built: --restore' 'unknown option --restore' -k x --restore=r
 
 # Bytes that steer terminals do not reach one.
 hv -k x $'--\e[31m\x07'
