@@ -11,9 +11,11 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/le.h"
@@ -382,6 +384,112 @@ static void test_threat_14_balloon_while_it_looks(void **state)
 	rig_fini(&rig);
 }
 
+/* --- vsock --- */
+
+struct vsock_run {
+	struct run run;
+	uint64_t cookie;
+	bool asked;
+	int peer; /* the host's program, or -1 */
+};
+
+static int on_connect(void *opaque, uint32_t port, uint64_t cookie)
+{
+	struct vsock_run *v = opaque;
+
+	(void)port;
+	v->cookie = cookie;
+	v->asked = true;
+	return 0;
+}
+
+/* The host's side: takes what was asked for, reads and writes a little, goes away now and then. */
+static void vsock_host(struct vsock_run *v, unsigned round)
+{
+	char data[256];
+	int pair[2];
+
+	if (v->asked) {
+		v->asked = false;
+		if (v->peer >= 0)
+			(void)close(v->peer);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+		v->peer = pair[1];
+		virtio_vsock_connected(v->run.rig->dev, v->cookie, pair[0]);
+	}
+	if (v->peer < 0)
+		return;
+	(void)!read(v->peer, data, sizeof(data));
+	(void)!write(v->peer, "from the host", 13);
+	if (round % 50 == 49) {
+		(void)close(v->peer);
+		v->peer = -1;
+	}
+}
+
+static void vsock_packet(struct dev_rig *rig, unsigned op, uint32_t len)
+{
+	uint8_t *h = rig_at(rig, HEAD);
+
+	memset(h, 0, 44);
+	le64_store(h, 77);
+	le64_store(h + 8, 2);
+	le32_store(h + 16, 1234);
+	le32_store(h + 20, 99);
+	le32_store(h + 24, len);
+	le16_store(h + 28, 1);
+	le16_store(h + 30, (uint16_t)op);
+	le32_store(h + 36, 4096);
+}
+
+static void vsock_round(void *opaque, unsigned round)
+{
+	enum { REQUEST = 1, RW = 5 };
+	struct vsock_run *v = opaque;
+	unsigned op = round % 8 == 0 ? REQUEST : round % 8 < 6 ? RW : round % 8;
+	uint32_t len = op == RW ? 100 : 0;
+	const struct dr_buf packet[] = { { HEAD, 44, false }, { DATA, len, false } };
+	const struct dr_buf empty[] = { { DATA + 0x4000, 300, true } };
+
+	vsock_packet(v->run.rig, op, len);
+	offer(&v->run, 1, packet, len ? 2 : 1, round);
+	offer(&v->run, 0, empty, 1, round);
+	vsock_host(v, round);
+}
+
+static void test_threat_14_vsock_while_it_looks(void **state)
+{
+	struct dev_rig rig;
+	struct vsock_run v = { .run = { &rig, VIRTIO_F_INDIRECT_DESC, 3, vsock_round, &v },
+			       .peer = -1 };
+	const struct virtio_vsock_config config = {
+		.cid = 77, .conns = 16, .listen_fd = -1, .connect = on_connect, .opaque = &v
+	};
+	const struct dr_buf packet[] = { { HEAD, 44, false } };
+	const struct dr_buf empty[] = { { DATA, 300, true } };
+	struct flipper f = { .count = 0 };
+	uint32_t id;
+
+	(void)state;
+	rig_init(&rig);
+	assert_int_equal(virtio_vsock_create(&config, rig.mem, rig.loop, &rig.dev), 0);
+	rig_start(&rig, v.run.features, 3);
+	flipper_rings(&f, &rig, 3);
+	flipper_area(&f, &rig, HEAD, 44);
+	flipper_area(&f, &rig, TABLE, 32);
+	storm(&v.run, &f);
+	/* An honest request is asked of the host. */
+	v.asked = false;
+	vsock_packet(&rig, 1, 0);
+	rig_offer(&rig, 0, 8, empty, 1);
+	rig_offer(&rig, 1, 0, packet, 1);
+	rig_used(&rig, 1, &id, NULL);
+	assert_true(v.asked);
+	if (v.peer >= 0)
+		(void)close(v.peer);
+	rig_fini(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,8 +498,10 @@ int main(void)
 		cmocka_unit_test(test_threat_14_console_while_it_looks),
 		cmocka_unit_test(test_threat_14_rng_while_it_looks),
 		cmocka_unit_test(test_threat_14_balloon_while_it_looks),
+		cmocka_unit_test(test_threat_14_vsock_while_it_looks),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	(void)alarm(100); /* a hang is a failure, too */
 	return cmocka_run_group_tests_name("flipper", tests, NULL, NULL);
 }
