@@ -27,6 +27,11 @@ static const int fatal_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, 
 static void on_fatal(int sig)
 {
 	terminal_leave();
+	/* Memory that was mapped and is no longer there: files are what can do that to us. */
+	if (sig == SIGBUS)
+		diag_error(
+			"memory went away under hvrun (SIGBUS): a file of --pmem was cut, or the "
+			"host lost a page");
 	(void)raise(sig);
 }
 

@@ -332,6 +332,12 @@ static const struct option table[] = {
 	  .name = "io-uring",
 	  .help = "disks by io_uring (a wider sandbox)",
 	  .apply = apply_io_uring },
+	{ .repeats = true,
+	  .rare = true,
+	  .name = "pmem",
+	  .value = "FILE",
+	  .help = "a read-only file as memory, one copy for all guests",
+	  .apply = apply_pmem },
 	{ .rare = true,
 	  .name = "rng",
 	  .value = "OPT",
@@ -464,6 +470,10 @@ int options_judge(struct options *options)
 					  "sandbox that changes the user");
 	if (config->hugepages && config->memory % (UINT64_C(2) << 20))
 		return parse_fail(parser, "--hugepages: --memory has to be a multiple of 2M");
+	if (config->pmem_count && config->verify_key)
+		return parse_fail(parser,
+				  "--pmem does not go with --verify-key: nobody has verified "
+				  "such a file; a disk with verity can be");
 	if (config->manifest && !config->verify_key)
 		return parse_fail(parser, "--manifest needs --verify-key: the key that signs it");
 	if (!config->kernel && !config->manifest)

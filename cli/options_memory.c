@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Small options of devices and of where guest memory comes from: --hugepages, --prefault, --numa, --rng. */
+/* Small options of devices and of where guest memory comes from: --hugepages, --prefault, --numa, --rng, --pmem. */
 #include "cli/options.h"
 #include "cli/options_apply.h"
 #include "cli/parse.h"
@@ -45,5 +45,24 @@ int apply_rng(struct parser *parser, char *value)
 		return parse_fail(
 			parser, "--rng: %s is not a number of bytes a second from 1K to 4095M", bw);
 	options_config(parser)->rng_bw = size;
+	return 0;
+}
+
+int apply_pmem(struct parser *parser, char *value)
+{
+	struct vm_config *config = options_config(parser);
+	char *list = value;
+	const char *name = parse_part(&list);
+
+	if (config->pmem_count == VM_MAX_PMEMS)
+		return parse_fail(parser, "--pmem: there can be at most %d", VM_MAX_PMEMS);
+	if (list)
+		return parse_fail(
+			parser,
+			"--pmem %s: unknown word \"%s\"; a comma in a name is written twice", name,
+			list);
+	if (!*name)
+		return parse_fail(parser, "--pmem: the file name is empty");
+	config->pmems[config->pmem_count++] = name;
 	return 0;
 }

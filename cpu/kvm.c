@@ -149,13 +149,14 @@ int kvm_map_memory(struct kvm *kvm, const struct guest_mem *mem)
 	for (size_t i = 0; !r && i < count; i++, region++) {
 		struct kvm_userspace_memory_region slot = {
 			.slot = kvm->next_slot,
-			.flags = region->kind == MEM_READONLY ? KVM_MEM_READONLY : 0,
+			.flags = region->kind == MEM_RAM ? 0 : KVM_MEM_READONLY,
 			.guest_phys_addr = region->start.v,
 			.memory_size = region->size,
 			.userspace_addr = (uintptr_t)region->host,
 		};
 
-		if (region->kind == MEM_RAM || region->kind == MEM_READONLY)
+		if (region->kind == MEM_RAM || region->kind == MEM_READONLY ||
+		    region->kind == MEM_FILE)
 			r = map_slot(kvm, &slot);
 	}
 	return r;

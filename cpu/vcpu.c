@@ -68,7 +68,7 @@ static enum vcpu_next run_failed(struct vcpu *vcpu, int err)
 		diag_error("vcpu %u: %s", vcpu->index, words);
 	else if (err == EFAULT)
 		diag_error("vcpu %u: the guest ran into memory that the host cannot give "
-			   "(out of memory, or a mapping is gone)",
+			   "(out of memory, or a file of --pmem was cut)",
 			   vcpu->index);
 	else
 		diag_error("vcpu %u: KVM cannot run it: %s", vcpu->index, strerror(err));

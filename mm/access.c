@@ -25,7 +25,8 @@
 /* Which kinds of region an access may touch, one bit per kind. */
 enum {
 	MAY_WRITE = 1 << MEM_RAM,
-	MAY_READ = 1 << MEM_RAM | 1 << MEM_READONLY,
+	MAY_READ = 1 << MEM_RAM | 1 << MEM_READONLY | 1 << MEM_FILE,
+	MAY_LOAD = 1 << MEM_RAM | 1 << MEM_READONLY,
 };
 
 static uint64_t region_end(const struct mem_region *region)
@@ -129,7 +130,7 @@ int mem_write(struct guest_mem *mem, gpa_t to, const void *from, size_t len)
 
 int mem_load(struct guest_mem *mem, gpa_t to, const void *from, size_t len)
 {
-	return write_kinds(mem, to, from, len, MAY_READ);
+	return write_kinds(mem, to, from, len, MAY_LOAD);
 }
 
 /* Pieces in ascending order: right when the destination is not above the source. */

@@ -199,6 +199,14 @@ static int judge_place(const struct guest_mem *mem, const struct mem_region *reg
 	return 0;
 }
 
+static void insert(struct guest_mem *mem, const struct mem_region *region, size_t place)
+{
+	memmove(&mem->regions[place + 1], &mem->regions[place],
+		(mem->count - place) * sizeof(mem->regions[0]));
+	mem->regions[place] = *region;
+	mem->count++;
+}
+
 int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kind)
 {
 	struct mem_region region = { .start = start, .size = size, .kind = kind };
@@ -215,10 +223,32 @@ int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kin
 		if (err)
 			return err;
 	}
-	memmove(&mem->regions[place + 1], &mem->regions[place],
-		(mem->count - place) * sizeof(mem->regions[0]));
-	mem->regions[place] = region;
-	mem->count++;
+	insert(mem, &region, place);
+	return 0;
+}
+
+int mem_add_file(struct guest_mem *mem, gpa_t start, uint64_t size, int fd, uint64_t file_size)
+{
+	struct mem_region region = { .start = start, .size = size, .kind = MEM_FILE };
+	size_t place;
+	int err;
+
+	if (!file_size || file_size > size)
+		return -EINVAL;
+	err = judge_place(mem, &region, &place);
+	if (!err)
+		err = map_region(&region, -1, false);
+	if (err)
+		return err;
+	if (mmap(region.host, (size_t)file_size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED) {
+		err = -errno;
+		unmap_region(&region);
+		return err;
+	}
+	(void)madvise(region.host, (size_t)size, MADV_DONTFORK);
+	(void)madvise(region.host, (size_t)size, MADV_DONTDUMP);
+	insert(mem, &region, place);
 	return 0;
 }
 

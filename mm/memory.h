@@ -32,6 +32,11 @@ enum mem_kind {
 	 * transport fills it in through mem_registers.
 	 */
 	MEM_REGISTERS,
+	/*
+	 * A file of the host, which nobody writes through here: read as MEM_READONLY is, by the guest and
+	 * devices, but mem_load refuses it. Made by mem_add_file.
+	 */
+	MEM_FILE,
 };
 
 /* What an accessor wants to do with a range. */
@@ -106,6 +111,14 @@ void mem_prefault(struct guest_mem *mem);
  * After mem_share RAM is shared memory instead; -ENOMEM too where its file has no room left.
  */
 int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kind);
+
+/*
+ * Adds a MEM_FILE region of @size bytes at @start: first the @file_size bytes of @fd, shared with its page
+ * cache and read-only, then zeroes. @fd may be closed afterwards. Errors as mem_add's, and -EINVAL if the
+ * file is longer than the region or empty; -errno of mmap. A file that is cut later takes its pages with
+ * it: who reads them gets SIGBUS, or EFAULT in a system call.
+ */
+int mem_add_file(struct guest_mem *mem, gpa_t start, uint64_t size, int fd, uint64_t file_size);
 
 /*
  * The host memory at @at in a MEM_REGISTERS region, for the transport whose registers they are, or NULL

@@ -55,6 +55,13 @@ int virtio_rng_create(struct guest_mem *mem, struct loop *loop, struct virtio_de
 /* At most @per_second bytes a second, from 1 on; before a driver is there. Without it there is no limit. */
 void virtio_rng_limit(struct virtio_dev *dev, uint64_t per_second);
 
+/*
+ * Persistent memory (5.19): @size bytes at @start, a MEM_FILE region that is never dirty. @index numbers it:
+ * pmem0, pmem1, ...
+ */
+int virtio_pmem_create(uint64_t start, uint64_t size, unsigned index, struct guest_mem *mem,
+		       struct loop *loop, struct virtio_dev **out);
+
 /* Statistics of a guest's memory, by their tags (5.5.6.4, and what Linux has added): the names are in vm/. */
 enum { VIRTIO_BALLOON_STATS = 16 };
 

@@ -17,6 +17,7 @@ enum {
 	VM_SERIAL_MAX = 20,    /* bytes of a disk's serial (virtio 1.3, 5.2.6, GET_ID) */
 	VM_ROOT_HASH_MAX = 64, /* bytes of a verity root hash */
 	VM_MAX_NETS = 4,
+	VM_MAX_PMEMS = 4,
 	VM_NET_MAX_QUEUES = 8,
 	VM_DISK_MAX_QUEUES = 16,
 	VM_NET_MAX_FORWARDS = 32,
@@ -163,6 +164,8 @@ struct vm_config {
 	const char *user; /* --user: USER[:GROUP], NULL: stay who we are */
 	enum vm_discovery discovery;
 	bool io_uring; /* disks by io_uring */
+	const char *pmems[VM_MAX_PMEMS]; /* files for the guest's address space */
+	unsigned pmem_count;
 	bool balloon;
 	uint64_t rng_bw;	/* bytes a second that the guest's source of random numbers gives */
 	uint64_t vsock_cid;	/* 3 to 2^32 - 2 */

@@ -306,6 +306,8 @@ static int create_all(struct vm *vm)
 		r = vm->backends[i].disk ? 0 : create_backend(vm, &vm->backends[i]);
 	if (!r && (vm->config->console == VM_CONSOLE_VIRTIO || vm->config->port_count))
 		r = create_console(vm);
+	for (unsigned i = 0; !r && i < vm->config->pmem_count; i++)
+		r = vm_create_pmem(vm, i);
 	if (!r && vm->config->vsock_path)
 		r = create_vsock(vm);
 	if (!r && vm->config->balloon)

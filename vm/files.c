@@ -32,6 +32,8 @@ void vm_name_nothing(struct vm *vm)
 	for (size_t i = 0; i < VM_MAX_DISKS; i++)
 		vm->disks[i].fd = vm->disk_trees[i].fd = vm->overlays[i].fd = -1;
 	vm_vsock_init(&vm->vsock);
+	for (size_t i = 0; i < VM_MAX_PMEMS; i++)
+		vm->pmems[i].fd = -1;
 	for (size_t i = 0; i < VM_MAX_PORTS; i++)
 		vm_port_init(&vm->ports[i]);
 }
@@ -249,6 +251,8 @@ int vm_open_files(struct vm *vm)
 	if (!status)
 		status = open_ports(vm);
 	if (!status)
+		status = vm_open_pmems(vm);
+	if (!status)
 		status = vm_vsock_open(&vm->vsock, vm->config, &vm->remover);
 	if (!status)
 		status = open_output(vm, "log", vm->config->log, &vm->log_fd);
@@ -326,6 +330,8 @@ void vm_close_files(struct vm *vm)
 		vm->nets[i].backend = NULL;
 	}
 	vm_vsock_close(&vm->vsock);
+	for (size_t i = 0; i < ARRAY_SIZE(vm->pmems); i++)
+		close_fd(&vm->pmems[i].fd);
 	close_fd(&vm->log_fd);
 	close_fd(&vm->core_fd);
 	close_fd(&vm->tree_fd);

@@ -136,6 +136,8 @@ struct vm {
 	unsigned device_count;
 	struct virtio_dev *virtio_ports;   /* the device of the named ports, or NULL */
 	struct virtio_dev *virtio_console; /* one of devices, or NULL */
+	struct vm_file pmems[VM_MAX_PMEMS];
+	uint64_t pmem_at[VM_MAX_PMEMS]; /* gpa, once they are mapped */
 	struct vm_vsock vsock;
 	struct virtio_dev *balloon; /* one of devices, or NULL */
 
@@ -181,6 +183,16 @@ void vm_close_files(struct vm *vm);
  * where the machine may be built once more. -errno; nothing is said.
  */
 int vm_lend_file(const struct vm *vm, struct vm_file *file);
+
+/*
+ * vm/pmem.c: opens the files of --pmem; 0 or an exit status. What they add to the size of the guest's address
+ * space, at most. Maps them, when all else is in vm->mem, and makes the device of one; 0 or -errno. All say
+ * their errors.
+ */
+int vm_open_pmems(struct vm *vm);
+uint64_t vm_pmem_size(const struct vm *vm);
+int vm_map_pmems(struct vm *vm);
+int vm_create_pmem(struct vm *vm, unsigned index);
 
 /*
  * vm/memory.c: whether the host has the huge pages that are wanted, and which of its nodes memory is taken

@@ -121,6 +121,8 @@ static int create_memory(struct vm *vm)
 			"do",
 			(unsigned long long)(vm->config->memory >> 20),
 			vm->config->hugepages ? " in huge pages" : "", strerror(-r));
+	else
+		r = vm_map_pmems(vm);
 	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
@@ -130,7 +132,7 @@ static int create_kvm(struct vm *vm)
 		return VM_STATUS_NO_KVM;
 
 	unsigned long type = 0;
-	int r = arch_vm_type(&vm->kvm, vm->config->memory, &type);
+	int r = arch_vm_type(&vm->kvm, vm->config->memory + vm_pmem_size(vm), &type);
 
 	if (r < 0)
 		return VM_STATUS_SYSTEM;

@@ -752,6 +752,43 @@ static void reserved_huge_pages(void **state)
 	mem_destroy(mem);
 }
 
+/* A file as memory: read by everybody, written by nobody, with zeroes behind its end. */
+static void file_as_memory(void **state)
+{
+	const gpa_t at = gpa(1ULL << 33);
+	char name[] = "/tmp/test_mm.XXXXXX";
+	int fd = mkstemp(name);
+	struct guest_mem *mem;
+	char text[16] = "";
+	struct iovec iov;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(write(fd, "a file's bytes", 14), 14);
+	assert_int_equal(mem_create(&mem), 0);
+	assert_int_equal(mem_add_file(mem, at, HUGE, fd, 0), -EINVAL);
+	assert_int_equal(mem_add_file(mem, at, HUGE, fd, HUGE + 1), -EINVAL);
+	assert_int_equal(mem_add_file(mem, at, HUGE, -1, 14), -EBADF);
+	assert_int_equal(mem_add_file(mem, at, HUGE, fd, 14), 0);
+	assert_int_equal(mem_add_file(mem, at, HUGE, fd, 14), -EEXIST);
+	assert_int_equal(mem_read(mem, at, text, 14), 0);
+	assert_string_equal(text, "a file's bytes");
+	assert_int_equal(mem_read(mem, gpa_add(at, HUGE - 4), text, 4), 0);
+	assert_int_equal(text[0], 0);
+	assert_int_equal(mem_write(mem, at, "x", 1), -EFAULT);
+	assert_int_equal(mem_load(mem, at, "x", 1), -EFAULT);
+	assert_int_equal(mem_segments(mem, at, 4, MEM_WRITE, &iov, 1), -EFAULT);
+	assert_int_equal(mem_segments(mem, at, 4, MEM_READ, &iov, 1), 1);
+	/* What others write to the file is seen: it is one page cache. */
+	assert_int_equal(pwrite(fd, "A", 1, 0), 1);
+	assert_int_equal(mem_read(mem, at, text, 1), 0);
+	assert_int_equal(text[0], 'A');
+	assert_int_equal(mem_ram_size(mem), 0);
+	mem_destroy(mem);
+	close(fd);
+}
+
 #define IN_MAP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -776,6 +813,7 @@ int main(void)
 		IN_MAP(copy_overlaps),
 		IN_MAP(read_file),
 		cmocka_unit_test(shared_with_another),
+		cmocka_unit_test(file_as_memory),
 		cmocka_unit_test(memory_from_the_start),
 		cmocka_unit_test(reserved_huge_pages),
 		cmocka_unit_test(shared_file_is_sealed),

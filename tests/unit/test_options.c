@@ -613,6 +613,13 @@ static void test_where_memory_comes_from(void **state)
 	refuse("-k|x|--rng|bw=4G", "from 1K to 4095M");
 	refuse("-k|x|--rng|bw=", "from 1K to 4095M");
 	refuse("-k|x|--rng|64K", "there is bw=SIZE");
+	accept("-k|x|--pmem|a,,b|--pmem|c");
+	assert_int_equal(options.config.pmem_count, 2);
+	assert_string_equal(options.config.pmems[0], "a,b");
+	refuse("-k|x|--pmem|a,ro", "unknown word");
+	refuse("-k|x|--pmem|a|--verify-key|k", "does not go with --verify-key");
+	refuse("-k|x|--pmem|", "name is empty");
+	refuse("-k|x|--pmem|a|--pmem|b|--pmem|c|--pmem|d|--pmem|e", "at most 4");
 	refuse("-k|x|--numa|1024", "not a number from 0 to 1023");
 	refuse("-k|x|--numa|x", "not a number from 0 to 1023");
 	refuse("-k|x|--hugepages|-m|511M", "multiple of 2M");
