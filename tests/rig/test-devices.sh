@@ -119,8 +119,8 @@ run_devices() {
 	work=$rig_dir/devices-$form
 	job=$work/job extra=$work/extra
 	rm -rf "$work" && mkdir -p "$job" "$extra/rig" "$extra/bin"
-	disk=32 # MiB
-	[ -z "${HVRUN_TEST_LONG:-}" ] || disk=64
+	disk=32 limit=$rig_device_limit memory=$rig_memory # MiB, seconds, MiB
+	[ -z "${HVRUN_TEST_LONG:-}" ] || disk=64 limit=$((limit * 6)) memory=$((memory + 512))
 	prepare_all
 	guest_job >"$extra/rig/job"
 	rig_l1_root >"$job/run"
@@ -128,7 +128,7 @@ run_devices() {
 	echo "$(all_words options)" "${RIG_OPTIONS:-}" >"$job/options"
 	echo "$cpus" >"$job/cpus"
 	echo "$rig_guest_append" >"$job/words"
-	echo "$((rig_device_limit - 40))" >"$job/limit"
+	echo "$((limit - 40))" >"$job/limit"
 	# shellcheck disable=SC2046
 	rig_root_disk "$job/root.img" "$disk" "$extra" &&
 		rig_job_modules "$job" $(all_words l1_modules) &&
@@ -136,7 +136,7 @@ run_devices() {
 		cp "$(rig_guest_kernel)" "$job/kernel" &&
 		cp "$(rig_guest_initrd devices $(all_words guest_modules))" "$job/initrd" || return 1
 	# shellcheck disable=SC2086
-	run_rig $rig_words -a "$rig_arch" -t "$rig_device_limit" -l "$work/log" -o "$work/out" "$job"
+	run_rig $rig_words -a "$rig_arch" -m "$memory" -t "$limit" -l "$work/log" -o "$work/out" "$job"
 	log=$work/log
 	from_guest_prefix=$prefix-
 	is "$rig_arch-$prefix-status" "$status" 0
