@@ -37,7 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct vm_config config;
-	struct arch_words words = { .serial_console = "console=ttyS0", .always = "a=1 b" };
+	struct arch_words words = { .serial_console = "console=ttyS0",
+				    .always = "a=1 b",
+				    .no_pci = "pci=off" };
 	size_t room, len;
 	char *line;
 	int r;
