@@ -70,7 +70,7 @@ until ip link set veth0 up 2>/dev/null; do sleep 0.1; done
 ip link set lo up
 ip addr add 10.77.0.1/24 dev veth0
 httpd -p 10.77.0.1:8080 -h /tmp/www
-[ ! -x /usr/bin/iperf3 ] || iperf3 -s -D -B 10.77.0.1
+[ ! -x /usr/bin/iperf3 ] || /usr/bin/iperf3 -s -D -B 10.77.0.1
 echo ready >/tmp/net-ready
 /job/net take 10.77.0.1 9002 3 "$1" >/tmp/net-tap-up 2>&1
 sleep 10000
