@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-blk with a driver made of the input: the disk never sees a range that it does not have, no
- * request stays behind, no kick takes for ever. All I/O is on the loop, so runs repeat exactly.
+ * virtio-blk with a driver made of the input and one to four queues: the disk never sees a range that it
+ * does not have, no request stays behind, no kick takes for ever. All I/O is on the loop, so runs repeat exactly.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -87,7 +87,7 @@ static const struct disk_ops fuzz_ops = {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_disk *d = calloc(1, sizeof(*d));
-	struct virtio_blk_config config = { .disk = &d->disk };
+	struct virtio_blk_config config = { .disk = &d->disk, .queues = size % 4 + 1 };
 	struct fuzz_bench b;
 
 	d->disk = (struct disk){ .ops = &fuzz_ops,
@@ -99,8 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_open(&b);
 	fuzz_expect(virtio_blk_create(&config, 0, b.mem, b.loop, &b.dev) == 0);
 	fuzz_run(&b, data, size, NULL);
-	fuzz_expect(b.dev->queues[0].in_flight == 0 || b.dev->queues[0].broken ||
-		    (virtio_status(b.dev) & VIRTIO_S_NEEDS_RESET));
+	for (unsigned i = 0; i < b.dev->queue_count; i++)
+		fuzz_expect(b.dev->queues[i].in_flight == 0 || b.dev->queues[i].broken ||
+			    (virtio_status(b.dev) & VIRTIO_S_NEEDS_RESET));
 	virtio_dev_destroy(b.dev);
 	fuzz_close(&b);
 	return 0;
