@@ -243,7 +243,6 @@ static size_t report_piece(struct balloon *b)
 {
 	const struct vq_chain *chain = &b->report;
 	struct iovec piece;
-	uint64_t cut;
 
 	if (b->report_segment == chain->in_segs || !may_zero(b))
 		return 0;
@@ -251,7 +250,8 @@ static size_t report_piece(struct balloon *b)
 	piece.iov_base = (uint8_t *)piece.iov_base + b->report_done;
 	piece.iov_len -= b->report_done;
 	if (piece.iov_len > PIECE_BYTES) {
-		cut = (uint64_t)(uintptr_t)piece.iov_base + PIECE_BYTES;
+		uint64_t cut = (uint64_t)(uintptr_t)piece.iov_base + PIECE_BYTES;
+
 		piece.iov_len = PIECE_BYTES - (size_t)(cut % mem_page(b->dev->mem));
 		b->report_done += piece.iov_len;
 	} else {

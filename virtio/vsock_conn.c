@@ -284,13 +284,13 @@ static void say_ends(struct vsock_conn *conn)
 
 void vsock_conn_settle(struct vsock_conn *conn)
 {
-	uint32_t events = 0;
-
 	if (conn->state == VSOCK_HELLO) {
 		wait_for(conn, EPOLLIN);
 		return;
 	}
 	if (conn->state == VSOCK_OPEN) {
+		uint32_t events = 0;
+
 		if (conn->guest_shut & VSOCK_NO_SEND && !conn->buf_len && !conn->cut) {
 			conn->cut = true;
 			(void)shutdown(conn->fd, SHUT_WR);

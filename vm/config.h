@@ -163,7 +163,7 @@ struct vm_config {
 	enum vm_sandbox sandbox;
 	const char *user; /* --user: USER[:GROUP], NULL: stay who we are */
 	enum vm_discovery discovery;
-	bool io_uring; /* disks by io_uring */
+	bool io_uring;			 /* disks by io_uring */
 	const char *pmems[VM_MAX_PMEMS]; /* files for the guest's address space */
 	unsigned pmem_count;
 	bool balloon;

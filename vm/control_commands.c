@@ -44,13 +44,14 @@ static json_t *stats_json(const struct virtio_balloon_info *info)
 		"async_scans",	       "direct_scans",	   "async_reclaims",  "direct_reclaims",
 	};
 	json_t *stats = json_object();
+	uint64_t age_us = info->stats_age_ns / 1000;
 
 	for (unsigned i = 0; i < VIRTIO_BALLOON_STATS; i++) {
 		if (info->stats_known & UINT32_C(1) << i)
 			json_object_set_new(stats, names[i],
 					    json_integer((json_int_t)(info->stats[i] & INT64_MAX)));
 	}
-	json_object_set_new(stats, "age_us", json_integer((json_int_t)(info->stats_age_ns / 1000)));
+	json_object_set_new(stats, "age_us", json_integer((json_int_t)age_us));
 	return stats;
 }
 
@@ -58,13 +59,14 @@ static json_t *balloon_json(struct virtio_dev *dev)
 {
 	struct virtio_balloon_info info;
 	json_t *json = json_object();
+	uint64_t given;
 
 	virtio_balloon_look(dev, &info);
+	given = info.inflated + info.reported;
 	json_object_set_new(json, "driver", json_boolean(info.driver));
 	json_object_set_new(json, "target_bytes", json_integer((json_int_t)info.target));
 	json_object_set_new(json, "actual_bytes", json_integer((json_int_t)info.actual));
-	json_object_set_new(json, "given_back_bytes",
-			    json_integer((json_int_t)(info.inflated + info.reported)));
+	json_object_set_new(json, "given_back_bytes", json_integer((json_int_t)given));
 	json_object_set_new(json, "reported_bytes", json_integer((json_int_t)info.reported));
 	if (info.stats_known)
 		json_object_set_new(json, "stats", stats_json(&info));
