@@ -21,6 +21,8 @@ rig_load() {
 	rig_measure_memory=1024 # MiB of L1 while measuring
 	rig_measure_modules='' # more for the guest, for other VMMs
 	rig_exit_key=exit_reason # the field of the kvm_exit tracepoint that says why
+	rig_two_options='' # more of hvrun's for the guest with two CPUs, modules for it, and checks
+	rig_two_modules='' rig_two_guest_modules='' rig_two_checks=''
 	rig_kvmtool_options='--virtio-transport mmio'
 	rig_limit=200 # seconds that a test's boot of a guest may take in all
 	rig_exec_modules='' # that exec's root needs besides

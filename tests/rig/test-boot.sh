@@ -170,6 +170,18 @@ check shows sh /rig/shows
 check both-run sh -c 'for c in 0 1; do
 	[ "$(taskset $((1 << c)) awk "{ print \$39 }" /proc/self/stat)" = $c ] || exit 1; done'
 check hvc0 grep -q '^hvc0 ' /proc/consoles
+virtio_pci() { # the disk's function, by its driver, with a message for its queue
+	[ "$(cat /sys/block/vda/device/../vendor)" = 0x1af4 ] && grep -q 'PCI-MSI.* virtio.*-req' /proc/interrupts &&
+		! dmesg | grep 'No config space access function'; }
+random() { [ "$(dd if=/dev/hwrng bs=64 count=8 2>/dev/null | wc -c)" = 512 ]; }
+network() { ip addr add 10.77.0.2/24 dev eth0 && ip link set eth0 up && ping -c 2 -W 5 10.77.0.1; }
+for what in $(cat /rig/checks); do
+	case $what in
+	pci) check pci virtio_pci ;;
+	rng) check rng random ;;
+	net) check net network ;;
+	esac
+done
 md5sum /bin/busybox >/tmp/a & md5sum /bin/busybox >/tmp/b & wait
 check both-read cmp /tmp/a /tmp/b
 # The root disk is an overlay that is thrown away.
@@ -207,13 +219,16 @@ cp /job/root.img /tmp/
 cd /tmp
 before=$(md5sum <root.img)
 truncate -s 64K grow.img
+options=$(cat /job/options)
+[ ! -f /job/modules.list ] || while read -r m; do insmod "/job/modules/$m"; done </job/modules.list
+case $options in *tap=t0*) /job/net tap t0 && ip addr add 10.77.0.1/24 dev t0 && ip link set t0 up ;; esac
 {
 	seen two RIG-READY
 	/job/hvrun ctl control resize vdb 2M >&2
 	echo a line of input
 	ended two
 } | vmm two "$limit" /job/hvrun -k /job/kernel -i /job/initrd -m 256M -c 2 --console virtio -d root.img,cow -d grow.img,queues=2 \
-	--control control -a "$(cat /job/words)"
+	--control control $options -a "$(cat /job/words)"
 status=$?
 [ "$(md5sum <root.img)" = "$before" ] && echo "RIG-CHECK cow-base ok" || echo "RIG-CHECK cow-base it changed"
 sh /job/shows && echo "RIG-CHECK host ok" || echo "RIG-CHECK host $(dmesg | grep kvm | tr '\n' '|')"
@@ -253,6 +268,8 @@ run_two() {
 	guest_two >"$work/extra/rig/job"
 	echo here >"$work/extra/to-remove"
 	echo "$rig_other_shows" >"$work/extra/rig/shows"
+	echo "$rig_two_checks" >"$work/extra/rig/checks"
+	echo "$rig_two_options" >"$work/job/options"
 	echo "$rig_other_lacks" >"$work/job/lacks"
 	echo "$rig_other_host" >"$work/job/shows"
 	l1_two >"$work/job/run"
@@ -260,16 +277,21 @@ run_two() {
 	echo "$rig_guest_append" >"$work/job/words"
 	# One core is looked at by this machine's gdb: where it is soonest here.
 	[ "$rig_arch" != arm64 ] || : >"$work/job/send-core"
+	# shellcheck disable=SC2086 # words
 	rig_root_disk "$work/job/root.img" 16 "$work/extra" &&
 		cp "$(rig_hvrun)" "$work/job/hvrun" &&
 		cp "$(rig_guest_kernel)" "$work/job/kernel" &&
-		cp "$(rig_guest_initrd)" "$work/job/initrd" || return 1
+		cp "$(rig_program net)" "$work/job/net" &&
+		rig_job_modules "$work/job" $rig_two_modules &&
+		cp "$(rig_guest_initrd ${rig_two_guest_modules:+two $rig_two_guest_modules})" "$work/job/initrd" ||
+		return 1
 	run_rig -a "$rig_arch" ${rig_qemu_args_other:+-x} -n "$rig_smp" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 	is "$rig_arch-smp-reset-status" "$status" 0
 	is "$rig_arch-smp-reset-said" "$(grep -c '^two err: hvrun: guest reset' "$log")" 1
 	from_guest_prefix=smp-
-	from_guest cpus shows both-run hvc0 both-read cow-reread input mq resized resized-end unbound bound
+	# shellcheck disable=SC2086 # words
+	from_guest cpus shows both-run hvc0 both-read cow-reread input mq resized resized-end unbound bound $rig_two_checks
 	from_guest_prefix=
 	from_guest host cow-base core-vmcoreinfo
 	[ "$rig_arch" != arm64 ] || core_in_gdb
