@@ -240,35 +240,42 @@ static int boot(struct exec_options *exec, char **argv, int argc, bool input_ope
 	return status;
 }
 
-int exec_main(int argc, char **argv, bool input_open, uint64_t launched_ns)
+static int run(struct exec_options *exec, int argc, char **argv, bool input_open,
+	       uint64_t launched_ns)
 {
 	struct command command = { .grammar = { .help_words = "hvrun exec --help",
 						.ends_at_operand = true },
 				   .head = head };
-	struct exec_options exec = { .root = NULL };
-	int taken, status;
+	int taken;
 
 	command_make(&command, shared_rows, ARRAY_SIZE(shared_rows), own_rows,
 		     ARRAY_SIZE(own_rows));
-	taken = command_parse(&command, argc, argv, &exec, &exec.run);
+	taken = command_parse(&command, argc, argv, exec, &exec->run);
 	if (taken < 0)
-		return usage(exec.run.error);
-	if (exec.run.wish == OPTIONS_HELP)
+		return usage(exec->run.error);
+	if (exec->run.wish == OPTIONS_HELP)
 		return command_help(&command);
-	if (!exec.run.config.kernel)
+	if (!exec->run.config.kernel)
 		return usage("exec: no kernel; name one with -k FILE, or see hvrun exec --help");
-	if (options_judge(&exec.run) < 0)
-		return usage(exec.run.error);
+	if (options_judge(&exec->run) < 0)
+		return usage(exec->run.error);
 	if (argc - taken > WORDS_MAX)
 		return usage("exec: the command has more than 8000 words");
 	if (taken == argc)
 		return usage("exec: no command; it comes after --, as in hvrun exec -k KERNEL -- "
 			     "uname -a");
-	if (!exec.root && !(exec.root = strdup("/")))
+	if (!exec->root && !(exec->root = strdup("/")))
 		return usage("exec: out of memory");
-	exec.run.config.launched_ns = launched_ns;
+	exec->run.config.launched_ns = launched_ns;
 	crash_prepare();
-	status = boot(&exec, argv + taken, argc - taken, input_open);
+	return boot(exec, argv + taken, argc - taken, input_open);
+}
+
+int exec_main(int argc, char **argv, bool input_open, uint64_t launched_ns)
+{
+	struct exec_options exec = { .root = NULL };
+	int status = run(&exec, argc, argv, input_open, launched_ns);
+
 	free(exec.root);
 	return status;
 }

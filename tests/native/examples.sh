@@ -65,7 +65,8 @@ bisect() {
 }
 if command -v git >/dev/null; then
 	(export BUILD=true KERNEL=kernel && bisect) >"$TMP/said" 2>&1
-	is bisect-finds "$(sed -n 's/ is the first bad commit$//p' "$TMP/said")" "$(git -C repository log --all --format=%H | sed -n 2p)"
+	found=$(sed -n 's/ is the first bad commit$//p' "$TMP/said")
+	is bisect-finds "$(git -C repository log -2 --topo-order --format=%s "$found" -- | tr '\n' ' ')" 'panic command '
 else
 	skip bisect 'there is no git here'
 fi
