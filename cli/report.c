@@ -87,8 +87,8 @@ static int print_help(void)
 static int read_report(const char *name, json_t **json)
 {
 	json_error_t error;
-	uint8_t *data;
-	size_t len;
+	uint8_t *data = NULL;
+	size_t len = 0;
 	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int r = fd < 0 ? -errno : read_file_whole(fd, REPORT_MAX, &data, &len);
 

@@ -46,7 +46,11 @@ void net_rig_send(struct net_rig *net, const struct net_hdr *hdr, const uint8_t 
 ssize_t net_rig_sent(struct net_rig *net, unsigned pair, struct net_hdr *hdr, uint8_t *frame,
 		     size_t size);
 
-/* A frame comes in at the tap of pair @pair. */
+/* A frame comes in at the tap of pair @pair; false if the tap is full, since the card takes nothing. */
+bool net_rig_try_give(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
+		      const uint8_t *frame, size_t len);
+
+/* The same, where it has to fit. */
 void net_rig_give(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
 		  const uint8_t *frame, size_t len);
 

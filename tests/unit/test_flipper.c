@@ -209,7 +209,8 @@ static void net_round(void *opaque, unsigned round)
 	memcpy(rig_at(rig, DATA), frame, sizeof(frame));
 	offer(&n->run, NET_RIG_TX, send, 2, round);
 	offer(&n->run, NET_RIG_RX, receive, 1, round);
-	net_rig_give(n->net, 0, &(struct net_hdr){ .gso_type = 0 }, frame, 200);
+	/* A card that is broken most of the time takes little: what waits fills the tap. */
+	(void)net_rig_try_give(n->net, 0, &(struct net_hdr){ .gso_type = 0 }, frame, 200);
 	body[0] = (uint8_t)(round % 6);
 	body[1] = (uint8_t)(round % 2);
 	offer(&n->run, 2, command, 2, round);
