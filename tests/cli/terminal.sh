@@ -42,7 +42,9 @@ for n in 3 6 11 7 8 4 5; do
 	if [ -n "${HVRUN_SANITIZER:-}" ]; then
 		skip "signal $n kills it" 'sanitizers have handlers of their own'
 	else
-		on_pty "signal $n kills it" '' see:spin: raw signal:$n killed:$n same -- "${spin[@]}"
+		words=
+		[ "$n" != 7 ] || words='memory went away'
+		on_pty "signal $n kills it" "$words" see:spin: raw signal:$n killed:$n same -- "${spin[@]}"
 	fi
 done
 on_pty 'a refused system call is a defect' 'sandbox: system call.*please report' see:spin: raw signal:31 exit:70 same -- "${spin[@]}"

@@ -73,5 +73,13 @@ head -c 100M /dev/zero | gzip -1 >"$TMP/gzip-bomb.elf"
 refused gzip-bomb "unpack to more than the guest's memory (67108864 bytes)"
 zboot lzma "$TMP/gzip.elf" >"$TMP/zboot-lzma.elf"
 refused zboot-lzma 'an EFI zboot program packed by "lzma"'
-printf '\3757zXZ\0' >"$TMP/xz.elf"
-refused xz 'compressed by xz'
+printf '\3757zXZ\0' >"$TMP/xz-cut.elf"
+refused xz-cut 'cut short: its xz data has no end (6 bytes)'
+if command -v xz >/dev/null; then
+	xz <"$PLAIN" >"$TMP/xz.elf"
+	runs xz
+	head -c 100M /dev/zero | xz -1 >"$TMP/xz-bomb.elf"
+	refused xz-bomb "unpack to more than the guest's memory (67108864 bytes)"
+else
+	skip native-packed-xz 'there is no xz program here'
+fi

@@ -54,7 +54,7 @@ hvrun() {
 	/job/hvrun -k /job/kernel -i /job/initrd -m 256M -d root.img --share /tmp/share,tag=share -a quiet
 }
 microvm() {
-	/usr/lib/qemu/virtiofsd --socket-path=/tmp/fs.sock -o source=/tmp/share -o sandbox=namespace -o xattr \
+	/usr/lib/qemu/virtiofsd --socket-path=/tmp/fs.sock -o source=/tmp/share -o sandbox=chroot -o xattr \
 		-o cache=auto --rlimit-nofile=0 >/tmp/fs.log 2>&1 &
 	while [ ! -S /tmp/fs.sock ]; do sleep 0.1; done
 	LD_LIBRARY_PATH=/job/microvm /job/microvm/ld-linux-x86-64.so.2 /job/microvm/qemu -L /job/microvm/fw \
