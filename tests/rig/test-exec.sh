@@ -262,7 +262,13 @@ prepared() {
 }
 
 all='streams pipe names root rootrw console many copy bisect as-root-panic'
-for arch in ${RIG_ARCHS:-arm64 x86 riscv}; do
+archs='arm64 x86 riscv'
+[ -n "${RIG_ARCHS:-}${HVRUN_TEST_LONG:-}" ] || {
+	archs=arm64
+	skip x86-exec 'in the long form only'
+	skip riscv-exec 'in the long form only; it does not work yet: docs/rigs.md'
+}
+for arch in ${RIG_ARCHS:-$archs}; do
 	rig_load "$arch"
 	why=$(rig_missing)
 	if [ -n "$why" ]; then
@@ -272,7 +278,7 @@ for arch in ${RIG_ARCHS:-arm64 x86 riscv}; do
 	cases=$all
 	if [ -z "${HVRUN_TEST_LONG:-}" ]; then
 		cases=streams
-		[ "$arch" != arm64 ] || cases='streams pipe root copy'
+		[ "$arch" != arm64 ] || cases='streams root'
 	fi
 	cases=${EXEC_CASES:-$cases}
 	rig_hvrun >/dev/null || { not_ok "$arch-exec-build" "make static ARCH=$arch failed"; continue; }
