@@ -12,7 +12,9 @@ minisign -G -W -f -p key.pub -s key.sec >/dev/null 2>&1
 minisign -G -W -f -p other.pub -s other.sec >/dev/null 2>&1
 head -c 300000 /dev/urandom >vmlinuz
 head -c 100000 /dev/urandom >initrd.img
+# minisign leaves zeros at the front of a key's number out, hvrun shows all 16 digits.
 id=$(sed -n '1s/.* //p' key.pub)
+id=$(printf %16s "$id" | tr ' ' 0)
 
 # refused NAME STATUS REGEX WORD...: one line, nothing on standard output.
 refused() {
