@@ -31,7 +31,7 @@ int apply_hugepages(struct parser *parser, char *value);
 int apply_prefault(struct parser *parser, char *value);
 int apply_numa(struct parser *parser, char *value);
 int apply_pmem(struct parser *parser, char *value); /* FILE */
-int apply_rng(struct parser *parser, char *value); /* bw=SIZE */
+int apply_rng(struct parser *parser, char *value);  /* bw=SIZE */
 
 /* --vsock CID,path=SOCKET (cli/options_vsock.c). */
 int apply_vsock(struct parser *parser, char *value);

@@ -30,7 +30,7 @@ struct kvm {
 	int vm_fd;	 /* -1 before kvm_create_vm */
 	size_t run_size; /* bytes to map of a vCPU's descriptor */
 	uint32_t next_slot;
-	bool any_length; /* kvm_doorbell_any: of any size; set by whoever calls that */
+	bool any_length;	/* kvm_doorbell_any: of any size; set by whoever calls that */
 	uint32_t irq_line_base; /* what KVM_IRQ_LINE wants added to a gsi; arch_create sets it */
 };
 

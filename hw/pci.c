@@ -199,8 +199,8 @@ static struct pci_function *addressed(const struct pci_bus *pci, unsigned *at)
 
 	/* Behind the reserved bits some processors have more configuration space: there is none here. */
 	if (!(address & ADDRESS_ENABLE) || address & ADDRESS_RESERVED ||
-	    address >> ADDRESS_BUS_SHIFT & 0xff ||
-	    address >> ADDRESS_FUNCTION_SHIFT & 7 || device >= pci->count)
+	    address >> ADDRESS_BUS_SHIFT & 0xff || address >> ADDRESS_FUNCTION_SHIFT & 7 ||
+	    device >= pci->count)
 		return NULL;
 	*at = address & ADDRESS_REGISTER;
 	return pci->functions[device];
