@@ -128,14 +128,10 @@ static uint32_t fill_ready(struct vsock *vs)
 		return n;
 	}
 	vsock_conn_settle(conn);
-	if (conn->ready && conn != vs->ready_last) {
+	if (conn->ready) {
 		/* To the end of the line. */
-		vs->ready_first = conn->ready_next;
-		vs->ready_first->ready_prev = NULL;
-		conn->ready_prev = vs->ready_last;
-		conn->ready_next = NULL;
-		vs->ready_last->ready_next = conn;
-		vs->ready_last = conn;
+		vsock_leave_ready(conn);
+		vsock_enter_ready(conn);
 	}
 	return n;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside virtio-vsock (virtio 1.3, section 5.10): what vsock.c (the device and what goes to the guest),
- * vsock_guest.c (what comes from it) and vsock_conn.c (connections and the host's sockets) share. All of it
- * runs on the loop's thread.
+ * vsock_guest.c (what comes from it), vsock_conn.c (a connection and the host's socket), vsock_table.c
+ * (where they are found) and vsock_client.c (clients of the host) share. All of it runs on the loop's
+ * thread.
  *
  * A connection is a stream socket of the host and a pair of ports. Bytes for the guest are read from the
  * socket straight when the guest has room for them, so they wait in the host's kernel and nowhere else.
@@ -155,12 +156,29 @@ void vsock_reply_reset(struct vsock *vs, const struct vsock_packet *packet);
 /* vsock_guest.c: chains of the guest. */
 void vsock_serve_tx(struct vsock *vs);
 
-/* vsock_conn.c. */
+/* vsock_table.c. */
 
+/* The connection with these ports, in whatever state but VSOCK_HELLO; NULL: there is none. */
 struct vsock_conn *vsock_find(struct vsock *vs, uint32_t host_port, uint32_t guest_port);
+
+/* A slot in state @state that vsock_find does not find yet; NULL: there is none. */
+struct vsock_conn *vsock_take_slot(struct vsock *vs, enum vsock_state state);
+
+/* Found by its ports from now on, or no more. */
+void vsock_enter_table(struct vsock_conn *conn);
+void vsock_leave_table(struct vsock_conn *conn);
+
+/* At the end of the list of those that have something for the guest, or out of it. */
+void vsock_enter_ready(struct vsock_conn *conn);
+void vsock_leave_ready(struct vsock_conn *conn);
+
+/* vsock_conn.c. */
 
 /* A connection with ports, or NULL: there are as many as there may be. */
 struct vsock_conn *vsock_conn_new(struct vsock *vs, uint32_t host_port, uint32_t guest_port);
+
+/* Makes @fd its socket. 0, or -errno: @fd is closed. */
+int vsock_conn_adopt(struct vsock_conn *conn, int fd);
 
 /* Ends it: without a word, or with a reset for the guest. */
 void vsock_conn_free(struct vsock_conn *conn);
@@ -185,11 +203,19 @@ uint32_t vsock_conn_read(struct vsock_conn *conn, uint8_t *to, uint32_t max);
 /* The guest said yes to a client of the host. */
 void vsock_conn_accepted(struct vsock_conn *conn);
 
+/* A time after which the connection is reset, 0: none. */
+void vsock_conn_deadline(struct vsock_conn *conn, unsigned seconds);
+
+/* The timer of deadlines, and of a pause in listening: vsock_tick a second from now at the latest. */
+void vsock_arm(struct vsock *vs);
+void vsock_tick(void *opaque);
+
+/* vsock_client.c. */
+
 /* Clients of the host are waited for, or not. */
 void vsock_listen(struct vsock *vs, bool on);
 
-/* A time after which the connection is reset, 0: none. */
-void vsock_conn_deadline(struct vsock_conn *conn, unsigned seconds);
-void vsock_tick(void *opaque);
+/* A client in state VSOCK_HELLO has sent something, or hung up: it may be gone afterwards. */
+void vsock_client_speaks(struct vsock_conn *conn);
 
 #endif

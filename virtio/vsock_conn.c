@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The connections of virtio-vsock and the host's sockets behind them: a table by ports, what the loop
- * waits for of each, bytes from and to the host, and the ways in which one ends.
+ * A connection of virtio-vsock and the host's socket behind it: what the loop waits for, bytes from and to
+ * the host, credit, and the ways in which it ends.
  *
- * Connections lie in slots that are made once. A socket that there is nothing to wait for is taken out of
- * the loop, so neither a guest that takes nothing nor a host that has hung up makes it spin.
+ * A socket that there is nothing to wait for is taken out of the loop, so neither a guest that takes nothing
+ * nor a host that has hung up makes it spin.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,11 +19,7 @@
 #include "virtio/vsock.h"
 
 enum {
-	HELLO_S = 60, /* seconds that a client of the host may take to say where it wants to go */
-	ASK_S = 10,   /* that the guest may take to answer */
-	CLOSE_S = 8,  /* that it may take to see that a connection has ended */
-	FIRST_PORT = 1 << 30, /* of clients of the host, as the guest sees them */
-	ACCEPT_BATCH = 16,
+	CLOSE_S = 8, /* seconds that the guest may take to see that a connection has ended */
 };
 
 static const uint64_t second = 1000000000; /* ns */
@@ -38,103 +34,9 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * second + (uint64_t)now.tv_nsec;
 }
 
-/* The table. */
-
-static struct vsock_conn **bucket_of(struct vsock *vs, uint32_t host_port, uint32_t guest_port)
-{
-	/* Ports count up; a multiplication spreads them (Knuth's). */
-	uint32_t mixed = (host_port ^ guest_port << 16 ^ guest_port >> 16) * UINT32_C(2654435761);
-
-	return &vs->buckets[mixed >> 22];
-}
-
-struct vsock_conn *vsock_find(struct vsock *vs, uint32_t host_port, uint32_t guest_port)
-{
-	struct vsock_conn *conn = *bucket_of(vs, host_port, guest_port);
-
-	while (conn && (conn->host_port != host_port || conn->guest_port != guest_port))
-		conn = conn->bucket_next;
-	return conn;
-}
-
-static void enter_table(struct vsock_conn *conn)
-{
-	struct vsock_conn **at = bucket_of(conn->vsock, conn->host_port, conn->guest_port);
-
-	conn->bucket_next = *at;
-	*at = conn;
-}
-
-static void leave_table(struct vsock_conn *conn)
-{
-	struct vsock_conn **at = bucket_of(conn->vsock, conn->host_port, conn->guest_port);
-
-	while (*at && *at != conn)
-		at = &(*at)->bucket_next;
-	if (*at)
-		*at = conn->bucket_next;
-}
-
-/* A slot in state @state that is in no table yet; NULL: there is none. */
-static struct vsock_conn *take_slot(struct vsock *vs, enum vsock_state state)
-{
-	struct vsock_conn *conn;
-
-	if (vs->count == vs->config.conns)
-		return NULL;
-	while (vs->conns[vs->free_hint].state != VSOCK_FREE)
-		vs->free_hint = (vs->free_hint + 1) % vs->config.conns;
-	conn = &vs->conns[vs->free_hint];
-	*conn = (struct vsock_conn){
-		.vsock = vs,
-		.state = state,
-		.serial = ++vs->serial,
-		.fd = -1,
-		.room = vs->count < VSOCK_ROOMY ? VSOCK_ROOM : VSOCK_ROOM_SMALL,
-	};
-	vs->count++;
-	return conn;
-}
-
-struct vsock_conn *vsock_conn_new(struct vsock *vs, uint32_t host_port, uint32_t guest_port)
-{
-	struct vsock_conn *conn = take_slot(vs, VSOCK_CONNECTING);
-
-	if (!conn)
-		return NULL;
-	conn->host_port = host_port;
-	conn->guest_port = guest_port;
-	enter_table(conn);
-	return conn;
-}
-
-static void leave_ready(struct vsock_conn *conn)
-{
-	struct vsock *vs = conn->vsock;
-
-	if (!conn->ready)
-		return;
-	*(conn->ready_prev ? &conn->ready_prev->ready_next : &vs->ready_first) = conn->ready_next;
-	*(conn->ready_next ? &conn->ready_next->ready_prev : &vs->ready_last) = conn->ready_prev;
-	conn->ready_next = conn->ready_prev = NULL;
-	conn->ready = false;
-}
-
-static void enter_ready(struct vsock_conn *conn)
-{
-	struct vsock *vs = conn->vsock;
-
-	if (conn->ready)
-		return;
-	conn->ready = true;
-	conn->ready_prev = vs->ready_last;
-	*(vs->ready_last ? &vs->ready_last->ready_next : &vs->ready_first) = conn;
-	vs->ready_last = conn;
-}
-
 /* Time. */
 
-static void arm(struct vsock *vs)
+void vsock_arm(struct vsock *vs)
 {
 	if (!vs->timer_armed)
 		loop_timer_arm(vs->timer, second);
@@ -145,7 +47,7 @@ void vsock_conn_deadline(struct vsock_conn *conn, unsigned seconds)
 {
 	conn->deadline = seconds ? now_ns() + seconds * second : 0;
 	if (seconds)
-		arm(conn->vsock);
+		vsock_arm(conn->vsock);
 }
 
 void vsock_tick(void *opaque)
@@ -168,7 +70,7 @@ void vsock_tick(void *opaque)
 			vsock_conn_reset(conn);
 	}
 	if (more)
-		arm(vs);
+		vsock_arm(vs);
 	if (virtio_status(vs->dev) & VIRTIO_S_DRIVER_OK && vs->count < vs->config.conns)
 		vsock_listen(vs, true);
 	vsock_serve_guest(vs);
@@ -200,8 +102,7 @@ static void drop_socket(struct vsock_conn *conn)
 	conn->buf_len = 0;
 }
 
-/* Takes @fd over, also on error. */
-static int adopt_socket(struct vsock_conn *conn, int fd)
+int vsock_conn_adopt(struct vsock_conn *conn, int fd)
 {
 	int r = loop_add(conn->vsock->dev->loop, fd, 0, on_event, conn);
 
@@ -213,14 +114,26 @@ static int adopt_socket(struct vsock_conn *conn, int fd)
 	return 0;
 }
 
+struct vsock_conn *vsock_conn_new(struct vsock *vs, uint32_t host_port, uint32_t guest_port)
+{
+	struct vsock_conn *conn = vsock_take_slot(vs, VSOCK_CONNECTING);
+
+	if (!conn)
+		return NULL;
+	conn->host_port = host_port;
+	conn->guest_port = guest_port;
+	vsock_enter_table(conn);
+	return conn;
+}
+
 void vsock_conn_free(struct vsock_conn *conn)
 {
 	struct vsock *vs = conn->vsock;
 
 	drop_socket(conn);
-	leave_ready(conn);
+	vsock_leave_ready(conn);
 	if (conn->state != VSOCK_HELLO)
-		leave_table(conn);
+		vsock_leave_table(conn);
 	conn->state = VSOCK_FREE;
 	vs->count--;
 	vs->free_hint = (unsigned)(conn - vs->conns);
@@ -234,7 +147,7 @@ void vsock_conn_reset(struct vsock_conn *conn)
 	conn->state = VSOCK_DEAD;
 	conn->deadline = 0;
 	conn->say = VSOCK_SAY(RST);
-	enter_ready(conn);
+	vsock_enter_ready(conn);
 }
 
 void vsock_free_all(struct vsock *vs)
@@ -282,38 +195,41 @@ static void say_ends(struct vsock_conn *conn)
 		vsock_conn_deadline(conn, CLOSE_S);
 }
 
+/* What an open connection waits for, once what is due has been said; or its end. */
+static uint32_t settle_open(struct vsock_conn *conn)
+{
+	uint32_t events = conn->buf_len ? EPOLLOUT : 0U;
+
+	if (conn->guest_shut & VSOCK_NO_SEND && !conn->buf_len && !conn->cut) {
+		conn->cut = true;
+		(void)shutdown(conn->fd, SHUT_WR);
+	}
+	if (conn->guest_shut == VSOCK_NOTHING && !conn->buf_len) {
+		vsock_conn_reset(conn);
+		return 0;
+	}
+	say_ends(conn);
+	if (!wants_input(conn))
+		return events;
+	if (!conn->readable)
+		return vsock_credit(conn) > 0 ? events | EPOLLIN : events;
+	if (!vsock_credit(conn) && !conn->begged) {
+		conn->begged = true;
+		conn->say |= VSOCK_SAY(CREDIT_REQUEST);
+	}
+	return events;
+}
+
 void vsock_conn_settle(struct vsock_conn *conn)
 {
-	if (conn->state == VSOCK_HELLO) {
+	if (conn->state == VSOCK_HELLO)
 		wait_for(conn, EPOLLIN);
-		return;
-	}
-	if (conn->state == VSOCK_OPEN) {
-		uint32_t events = 0;
-
-		if (conn->guest_shut & VSOCK_NO_SEND && !conn->buf_len && !conn->cut) {
-			conn->cut = true;
-			(void)shutdown(conn->fd, SHUT_WR);
-		}
-		if (conn->guest_shut == VSOCK_NOTHING && !conn->buf_len) {
-			vsock_conn_reset(conn);
-			return;
-		}
-		say_ends(conn);
-		if (wants_input(conn) && !conn->readable && vsock_credit(conn) > 0)
-			events |= EPOLLIN;
-		if (conn->buf_len)
-			events |= EPOLLOUT;
-		if (conn->readable && wants_input(conn) && !vsock_credit(conn) && !conn->begged) {
-			conn->begged = true;
-			conn->say |= VSOCK_SAY(CREDIT_REQUEST);
-		}
-		wait_for(conn, events);
-	}
-	if (vsock_has_packet(conn))
-		enter_ready(conn);
 	else
-		leave_ready(conn);
+		wait_for(conn, conn->state == VSOCK_OPEN ? settle_open(conn) : 0);
+	if (vsock_has_packet(conn))
+		vsock_enter_ready(conn);
+	else
+		vsock_leave_ready(conn);
 }
 
 /* Bytes to the host. */
@@ -424,79 +340,6 @@ uint32_t vsock_conn_read(struct vsock_conn *conn, uint8_t *to, uint32_t max)
 	return 0;
 }
 
-/* A client's line, byte by byte, since what follows is the guest's: 1 whole, 0 not yet, -1 never. */
-static int read_line(struct vsock_conn *conn)
-{
-	while (conn->line_len < VSOCK_LINE) {
-		ssize_t n = read(conn->fd, conn->line + conn->line_len, 1);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return 0;
-		if (n <= 0)
-			return -1;
-		if (conn->line[conn->line_len] == '\n') {
-			conn->line[conn->line_len] = '\0';
-			return 1;
-		}
-		conn->line_len++;
-	}
-	return -1;
-}
-
-/* "CONNECT 1234": the port, in decimal digits without anything else. */
-static bool parse_line(const char *line, uint32_t *port)
-{
-	static const char word[] = "CONNECT ";
-	uint64_t number = 0;
-
-	if (strncmp(line, word, sizeof(word) - 1) != 0)
-		return false;
-	line += sizeof(word) - 1;
-	if (!*line || strlen(line) > 10)
-		return false;
-	for (; *line; line++) {
-		if (*line < '0' || *line > '9')
-			return false;
-		number = number * 10 + (uint64_t)(*line - '0');
-	}
-	*port = (uint32_t)number;
-	return number < UINT32_MAX; /* which is any port */
-}
-
-/* A port of ours that is not connected to @guest_port. */
-static uint32_t pick_port(struct vsock *vs, uint32_t guest_port)
-{
-	do {
-		vs->next_port = vs->next_port < FIRST_PORT || vs->next_port >= UINT32_MAX - 1
-					? FIRST_PORT
-					: vs->next_port + 1;
-	} while (vsock_find(vs, vs->next_port, guest_port));
-	return vs->next_port;
-}
-
-static void hello(struct vsock_conn *conn)
-{
-	uint32_t port;
-	int r = read_line(conn);
-
-	if (r == 0)
-		return;
-	if (r < 0 || !parse_line(conn->line, &port)) {
-		vsock_conn_free(conn);
-		return;
-	}
-	conn->guest_port = port;
-	conn->host_port = pick_port(conn->vsock, port);
-	conn->state = VSOCK_ASKING;
-	enter_table(conn);
-	conn->say = VSOCK_SAY(REQUEST);
-	vsock_conn_deadline(conn, ASK_S);
-	wait_for(conn, 0);
-	vsock_conn_settle(conn);
-}
-
 void vsock_conn_accepted(struct vsock_conn *conn)
 {
 	char line[VSOCK_LINE];
@@ -516,7 +359,7 @@ static void on_event(void *opaque, uint32_t events)
 	struct vsock *vs = conn->vsock;
 
 	if (conn->state == VSOCK_HELLO) {
-		hello(conn);
+		vsock_client_speaks(conn);
 	} else if (conn->state == VSOCK_OPEN) {
 		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 			drain(conn);
@@ -527,55 +370,6 @@ static void on_event(void *opaque, uint32_t events)
 		vsock_conn_settle(conn);
 	}
 	vsock_serve_guest(vs);
-}
-
-/* Sockets that come. */
-
-static void pause_listening(struct vsock *vs)
-{
-	vsock_listen(vs, false);
-	arm(vs);
-}
-
-static void on_client(void *opaque, uint32_t events)
-{
-	struct vsock *vs = opaque;
-
-	(void)events;
-	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
-		struct vsock_conn *conn;
-		int fd;
-
-		if (vs->count == vs->config.conns) {
-			vsock_listen(vs, false); /* until one ends */
-			return;
-		}
-		fd = accept4(vs->config.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0) {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				pause_listening(vs); /* no descriptors left: not at once again */
-			break;
-		}
-		conn = take_slot(vs, VSOCK_HELLO);
-		if (!conn || adopt_socket(conn, fd) < 0) {
-			if (conn)
-				vsock_conn_free(conn);
-			break;
-		}
-		vsock_conn_deadline(conn, HELLO_S);
-		vsock_conn_settle(conn);
-	}
-}
-
-void vsock_listen(struct vsock *vs, bool on)
-{
-	if (on == vs->listening || vs->config.listen_fd < 0)
-		return;
-	if (on && loop_add(vs->dev->loop, vs->config.listen_fd, EPOLLIN, on_client, vs) < 0)
-		return;
-	if (!on)
-		(void)loop_del(vs->dev->loop, vs->config.listen_fd);
-	vs->listening = on;
 }
 
 void virtio_vsock_connected(struct virtio_dev *dev, uint64_t cookie, int fd)
@@ -589,7 +383,7 @@ void virtio_vsock_connected(struct virtio_dev *dev, uint64_t cookie, int fd)
 			close(fd);
 		return;
 	}
-	if (fd < 0 || adopt_socket(conn, fd) < 0) {
+	if (fd < 0 || vsock_conn_adopt(conn, fd) < 0) {
 		vsock_conn_reset(conn);
 	} else {
 		conn->state = VSOCK_OPEN;
