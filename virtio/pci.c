@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Decodes the structures of the PCI transport (virtio 1.3, section 4.1.4). It judges nothing but the size
- * of an access (4.1.3.1) and what is PCI's own: vectors. What a register means, and when, is
- * virtio/device.c's.
+ * The PCI transport of a virtio device (virtio 1.3, section 4.1): its function on the bus, where in the BAR
+ * each structure lies, doorbells, and vectors of interrupts.
  */
 #include "virtio/pci.h"
 
@@ -12,30 +11,7 @@
 
 #include "base/checked.h"
 #include "base/le.h"
-
-/* Registers of the common configuration (4.1.4.3). */
-enum {
-	REG_DEVICE_FEATURES_SEL = 0x00,
-	REG_DEVICE_FEATURES = 0x04,
-	REG_DRIVER_FEATURES_SEL = 0x08,
-	REG_DRIVER_FEATURES = 0x0c,
-	REG_CONFIG_VECTOR = 0x10,
-	REG_NUM_QUEUES = 0x12,
-	REG_STATUS = 0x14,
-	REG_CONFIG_GENERATION = 0x15,
-	REG_QUEUE_SEL = 0x16,
-	REG_QUEUE_SIZE = 0x18,
-	REG_QUEUE_VECTOR = 0x1a,
-	REG_QUEUE_ENABLE = 0x1c,
-	REG_QUEUE_NOTIFY_OFF = 0x1e,
-	REG_QUEUE_DESC = 0x20,
-	REG_QUEUE_DESC_HIGH = 0x24,
-	REG_QUEUE_DRIVER = 0x28,
-	REG_QUEUE_DRIVER_HIGH = 0x2c,
-	REG_QUEUE_DEVICE = 0x30,
-	REG_QUEUE_DEVICE_HIGH = 0x34,
-	REG_END = 0x38, /* what follows belongs to features that are not offered */
-};
+#include "virtio/pci_common.h"
 
 /* Capabilities that tell where a structure lies (4.1.4). */
 enum {
@@ -66,14 +42,7 @@ struct virtio_pci {
 	struct msix msix;
 	unsigned msix_cap, pci_cap; /* where they are */
 	uint64_t doorbells;	    /* where they are hung, or PCI_NOWHERE */
-
-	/* What the driver selected and chose; touched on the loop's thread only. */
-	uint32_t device_features_sel;
-	uint32_t driver_features_sel;
-	uint16_t queue_sel;
-	uint16_t config_vector;
-	uint16_t queue_vectors[VIRTIO_MAX_QUEUES];
-	uint32_t sized; /* bits: queues whose size the driver has written */
+	struct virtio_pci_common common;
 };
 
 /* One access on its way to the loop's thread. */
@@ -85,177 +54,12 @@ struct access {
 	size_t len;
 };
 
-/* The only width that a register may be accessed with (4.1.3.1); 0: there is none. */
-static size_t width(uint64_t reg)
+static void access_common(const struct access *a)
 {
-	if (reg == REG_STATUS || reg == REG_CONFIG_GENERATION)
-		return 1;
-	if (reg >= REG_END)
-		return 0;
-	if (reg >= REG_CONFIG_VECTOR && reg < REG_QUEUE_DESC)
-		return reg % 2 ? 0 : 2;
-	return reg % 4 ? 0 : 4;
-}
-
-/* The selected queue's number, or one that no device has. */
-static bool selected(const struct virtio_pci *pci)
-{
-	return pci->queue_sel < pci->dev->queue_count;
-}
-
-/* Until the driver writes another, a queue has the size that is offered (4.1.5.1.3). */
-static uint32_t queue_size(const struct virtio_pci *pci)
-{
-	const struct virtio_dev *dev = pci->dev;
-	uint32_t queue = pci->queue_sel;
-
-	if (!selected(pci) || !(pci->sized >> queue & 1))
-		return virtio_queue_num_max(dev, queue);
-	return virtio_queue_get(dev, queue, VIRTIO_Q_NUM);
-}
-
-static enum virtio_queue_field field_of(uint64_t reg)
-{
-	static const enum virtio_queue_field fields[] = {
-		VIRTIO_Q_DESC_LOW,   VIRTIO_Q_DESC_HIGH, VIRTIO_Q_AVAIL_LOW,
-		VIRTIO_Q_AVAIL_HIGH, VIRTIO_Q_USED_LOW,	 VIRTIO_Q_USED_HIGH,
-	};
-
-	return fields[(reg - REG_QUEUE_DESC) / 4];
-}
-
-static uint32_t reg_read(const struct virtio_pci *pci, uint64_t reg)
-{
-	const struct virtio_dev *dev = pci->dev;
-	uint32_t queue = pci->queue_sel;
-
-	switch (reg) {
-	case REG_DEVICE_FEATURES_SEL:
-		return pci->device_features_sel;
-	case REG_DEVICE_FEATURES:
-		return virtio_features(dev, pci->device_features_sel);
-	case REG_DRIVER_FEATURES_SEL:
-		return pci->driver_features_sel;
-	case REG_DRIVER_FEATURES:
-		return pci->driver_features_sel < 2
-			       ? (uint32_t)(dev->driver_features >> 32 * pci->driver_features_sel)
-			       : 0;
-	case REG_CONFIG_VECTOR:
-		return pci->config_vector;
-	case REG_NUM_QUEUES:
-		return dev->queue_count;
-	case REG_STATUS:
-		return virtio_status(dev);
-	case REG_CONFIG_GENERATION:
-		return dev->config_generation;
-	case REG_QUEUE_SEL:
-		return queue;
-	case REG_QUEUE_SIZE:
-		return queue_size(pci);
-	case REG_QUEUE_VECTOR:
-		return selected(pci) ? pci->queue_vectors[queue] : VIRTIO_PCI_NO_VECTOR;
-	case REG_QUEUE_ENABLE:
-		return virtio_queue_ready(dev, queue);
-	case REG_QUEUE_NOTIFY_OFF:
-		return selected(pci) ? queue : 0;
-	default:
-		return virtio_queue_get(dev, queue, field_of(reg));
-	}
-}
-
-static void forget_driver(struct virtio_pci *pci)
-{
-	pci->config_vector = VIRTIO_PCI_NO_VECTOR;
-	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
-		pci->queue_vectors[i] = VIRTIO_PCI_NO_VECTOR;
-	pci->sized = 0;
-	msix_forget(&pci->msix);
-}
-
-/* A vector that is not there reads back as none: so the driver learns of it (4.1.5.1.2.1). */
-static uint16_t vector(const struct virtio_pci *pci, uint32_t value)
-{
-	return value < pci->msix.vectors ? (uint16_t)value : VIRTIO_PCI_NO_VECTOR;
-}
-
-static void set_size(struct virtio_pci *pci, uint32_t value)
-{
-	if (!selected(pci))
-		return;
-	virtio_queue_set(pci->dev, pci->queue_sel, VIRTIO_Q_NUM, value);
-	if (virtio_queue_get(pci->dev, pci->queue_sel, VIRTIO_Q_NUM) == value)
-		pci->sized |= UINT32_C(1) << pci->queue_sel;
-}
-
-/* 0 must not be written (4.1.4.3.2): only a reset stops a queue of this transport. */
-static void enable(struct virtio_pci *pci, uint32_t value)
-{
-	if (!selected(pci) || value != 1 || virtio_queue_ready(pci->dev, pci->queue_sel))
-		return;
-	if (!(pci->sized >> pci->queue_sel & 1))
-		set_size(pci, virtio_queue_num_max(pci->dev, pci->queue_sel));
-	virtio_queue_set_ready(pci->dev, pci->queue_sel, 1);
-}
-
-static void reg_write(struct virtio_pci *pci, uint64_t reg, uint32_t value)
-{
-	struct virtio_dev *dev = pci->dev;
-
-	switch (reg) {
-	case REG_DEVICE_FEATURES_SEL:
-		pci->device_features_sel = value;
-		break;
-	case REG_DRIVER_FEATURES_SEL:
-		pci->driver_features_sel = value;
-		break;
-	case REG_DRIVER_FEATURES:
-		virtio_set_driver_features(dev, pci->driver_features_sel, value);
-		break;
-	case REG_CONFIG_VECTOR:
-		pci->config_vector = vector(pci, value);
-		break;
-	case REG_STATUS:
-		virtio_set_status(dev, value);
-		if (value == 0)
-			forget_driver(pci);
-		break;
-	case REG_QUEUE_SEL:
-		pci->queue_sel = (uint16_t)value;
-		break;
-	case REG_QUEUE_SIZE:
-		set_size(pci, value);
-		break;
-	case REG_QUEUE_VECTOR:
-		if (selected(pci))
-			pci->queue_vectors[pci->queue_sel] = vector(pci, value);
-		break;
-	case REG_QUEUE_ENABLE:
-		enable(pci, value);
-		break;
-	case REG_DEVICE_FEATURES:
-	case REG_NUM_QUEUES:
-	case REG_CONFIG_GENERATION:
-	case REG_QUEUE_NOTIFY_OFF:
-		break; /* read-only */
-	default:
-		virtio_queue_set(dev, pci->queue_sel, field_of(reg), value);
-		break;
-	}
-}
-
-static void access_register(const struct access *a)
-{
-	uint8_t bytes[4] = { 0 };
-
-	if (a->len != width(a->offset))
-		return;
-	if (a->in) {
-		le32_store(bytes, reg_read(a->pci, a->offset));
-		memcpy(a->in, bytes, a->len);
-	} else {
-		memcpy(bytes, a->out, a->len);
-		reg_write(a->pci, a->offset, le32_load(bytes));
-	}
+	if (a->in)
+		virtio_pci_common_read(&a->pci->common, a->offset, a->in, a->len);
+	else if (virtio_pci_common_write(&a->pci->common, a->offset, a->out, a->len))
+		msix_forget(&a->pci->msix);
 }
 
 static void access_config(const struct access *a)
@@ -284,7 +88,7 @@ static void do_access(void *opaque)
 	const struct access *a = opaque;
 
 	if (a->offset < VIRTIO_PCI_COMMON_SIZE)
-		access_register(a);
+		access_common(a);
 	else if (a->offset >= VIRTIO_PCI_CONFIG && a->offset < VIRTIO_PCI_NOTIFY)
 		access_config(a);
 	else if (a->offset >= VIRTIO_PCI_VECTORS && a->offset < VIRTIO_PCI_PENDING)
@@ -331,7 +135,9 @@ static void bar_write(void *opaque, uint64_t offset, const void *data, size_t le
 static void message(void *transport, unsigned queue)
 {
 	struct virtio_pci *pci = transport;
-	uint16_t v = queue == VIRTIO_NO_QUEUE ? pci->config_vector : pci->queue_vectors[queue];
+	const struct virtio_pci_common *common = &pci->common;
+	uint16_t v = queue == VIRTIO_NO_QUEUE ? common->config_vector
+					      : common->queue_vectors[queue];
 
 	if (v != VIRTIO_PCI_NO_VECTOR)
 		msix_raise(&pci->msix, v);
@@ -522,7 +328,7 @@ int virtio_pci_create(struct virtio_dev *dev, const struct virtio_pci_board *boa
 	pci->board = board;
 	pci->doorbells = PCI_NOWHERE;
 	msix_init(&pci->msix, dev->queue_count + 1, board->msi);
-	forget_driver(pci);
+	virtio_pci_common_init(&pci->common, dev, dev->queue_count + 1);
 	pci_function_init(&pci->function, &id, VIRTIO_PCI_BAR_SIZE, &ops, pci);
 	r = add_capabilities(pci) ? pci_attach(board->bus, &pci->function) : -EINVAL;
 	if (r) {
