@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The part that all virtio devices share: status machine, feature negotiation, queue set-up, kicks,
- * interrupts, and what happens when the driver breaks a rule.
+ * The part that all virtio devices share: status machine, feature negotiation, kicks, interrupts, config
+ * space, and what happens when the driver breaks a rule. Queue set-up: virtio/device_queue.c.
  */
 #include "virtio/device.h"
 
 #include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,6 +14,7 @@
 
 #include "base/checked.h"
 #include "base/diag.h"
+#include "virtio/device_state.h"
 
 /* The bits that a driver may set. */
 #define DRIVER_BITS                                                               \
@@ -24,21 +24,10 @@
 /* The features that the queue and the transport provide for every device. */
 #define SHARED_FEATURES (VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX)
 
-static bool has(const struct virtio_dev *dev, uint32_t bits)
-{
-	return (dev->status & bits) == bits;
-}
-
-/* Whether the device has given up on this driver, or the driver on the device. */
-static bool dead(const struct virtio_dev *dev)
-{
-	return dev->status & (VIRTIO_S_NEEDS_RESET | VIRTIO_S_FAILED);
-}
-
 /* Whether chains are served. */
 static bool live(const struct virtio_dev *dev)
 {
-	return has(dev, VIRTIO_S_DRIVER_OK) && !dead(dev);
+	return virtio_has(dev, VIRTIO_S_DRIVER_OK) && !virtio_is_dead(dev);
 }
 
 /* Interrupts. */
@@ -104,7 +93,7 @@ static void show(const struct virtio_dev *dev)
 
 void virtio_signal(struct virtio_dev *dev, unsigned queue)
 {
-	if (queue >= dev->queue_count || !has(dev, VIRTIO_S_DRIVER_OK))
+	if (queue >= dev->queue_count || !virtio_has(dev, VIRTIO_S_DRIVER_OK))
 		return;
 	if (vq_should_signal(&dev->queues[queue]))
 		interrupt_used(dev, queue);
@@ -119,7 +108,7 @@ void virtio_used(struct virtio_dev *dev, unsigned queue)
 /* The reason stands there before a driver that polls sees the change, and the change before it is told. */
 static void show_and_tell(struct virtio_dev *dev)
 {
-	bool tell = has(dev, VIRTIO_S_DRIVER_OK);
+	bool tell = virtio_has(dev, VIRTIO_S_DRIVER_OK);
 
 	if (tell)
 		note(dev, VIRTIO_ISR_CONFIG);
@@ -131,7 +120,7 @@ static void show_and_tell(struct virtio_dev *dev)
 void virtio_config_changed(struct virtio_dev *dev)
 {
 	dev->config_generation++;
-	if (!has(dev, VIRTIO_S_DRIVER_OK))
+	if (!virtio_has(dev, VIRTIO_S_DRIVER_OK))
 		dev->config_news = true;
 	show_and_tell(dev);
 }
@@ -152,7 +141,7 @@ static void report(struct virtio_dev *dev, const char *why)
 
 void virtio_dev_broken(struct virtio_dev *dev, const char *why)
 {
-	if (has(dev, VIRTIO_S_NEEDS_RESET))
+	if (virtio_has(dev, VIRTIO_S_NEEDS_RESET))
 		return;
 	dev->status |= VIRTIO_S_NEEDS_RESET;
 	show_and_tell(dev);
@@ -161,13 +150,13 @@ void virtio_dev_broken(struct virtio_dev *dev, const char *why)
 
 void virtio_dev_failed(struct virtio_dev *dev)
 {
-	if (has(dev, VIRTIO_S_NEEDS_RESET))
+	if (virtio_has(dev, VIRTIO_S_NEEDS_RESET))
 		return;
 	dev->status |= VIRTIO_S_NEEDS_RESET;
 	show_and_tell(dev);
 }
 
-static void queue_broken(struct virtio_dev *dev, unsigned index, const char *why)
+void virtio_queue_broken(struct virtio_dev *dev, unsigned index, const char *why)
 {
 	char text[160];
 
@@ -207,7 +196,7 @@ int virtio_pop(struct virtio_dev *dev, unsigned index, struct vq_chain *chain)
 		return 0;
 	r = vq_pop(&dev->queues[index], chain);
 	if (r < 0)
-		queue_broken(dev, index, dev->queues[index].why);
+		virtio_queue_broken(dev, index, dev->queues[index].why);
 	return r > 0;
 }
 
@@ -259,7 +248,7 @@ static void go_live(struct virtio_dev *dev)
 void virtio_allow_memory(struct virtio_dev *dev, bool allow)
 {
 	dev->no_memory = !allow;
-	if (allow || !has(dev, VIRTIO_S_DRIVER_OK))
+	if (allow || !virtio_has(dev, VIRTIO_S_DRIVER_OK))
 		return;
 	/* From here on nothing is popped; then wait for what was. */
 	virtio_dev_failed(dev);
@@ -289,19 +278,20 @@ void virtio_set_status(struct virtio_dev *dev, uint32_t status)
 		dev->status |= VIRTIO_S_FAILED;
 		return;
 	}
-	if (dead(dev))
+	if (virtio_is_dead(dev))
 		return;
 
 	/* Each step asks for the one before; the last also that the driver could read it back. */
-	if ((add & VIRTIO_S_DRIVER_OK) && has(dev, VIRTIO_S_FEATURES_OK)) {
+	if ((add & VIRTIO_S_DRIVER_OK) && virtio_has(dev, VIRTIO_S_FEATURES_OK)) {
 		go_live(dev);
 		return;
 	}
 	if (add & VIRTIO_S_ACKNOWLEDGE)
 		dev->status |= VIRTIO_S_ACKNOWLEDGE;
-	if ((add & VIRTIO_S_DRIVER) && has(dev, VIRTIO_S_ACKNOWLEDGE))
+	if ((add & VIRTIO_S_DRIVER) && virtio_has(dev, VIRTIO_S_ACKNOWLEDGE))
 		dev->status |= VIRTIO_S_DRIVER;
-	if ((add & VIRTIO_S_FEATURES_OK) && has(dev, VIRTIO_S_DRIVER) && features_acceptable(dev))
+	if ((add & VIRTIO_S_FEATURES_OK) && virtio_has(dev, VIRTIO_S_DRIVER) &&
+	    features_acceptable(dev))
 		dev->status |= VIRTIO_S_FEATURES_OK;
 }
 
@@ -314,7 +304,8 @@ uint32_t virtio_features(const struct virtio_dev *dev, uint32_t select)
 
 void virtio_set_driver_features(struct virtio_dev *dev, uint32_t select, uint32_t bits)
 {
-	if (!has(dev, VIRTIO_S_DRIVER) || has(dev, VIRTIO_S_FEATURES_OK) || dead(dev))
+	if (!virtio_has(dev, VIRTIO_S_DRIVER) || virtio_has(dev, VIRTIO_S_FEATURES_OK) ||
+	    virtio_is_dead(dev))
 		return;
 	if (select >= 2) {
 		dev->unknown_features = dev->unknown_features || bits;
@@ -322,124 +313,6 @@ void virtio_set_driver_features(struct virtio_dev *dev, uint32_t select, uint32_
 	}
 	dev->driver_features &= ~((uint64_t)UINT32_MAX << (32 * select));
 	dev->driver_features |= (uint64_t)bits << (32 * select);
-}
-
-/* Queue set-up. */
-
-/*
- * Whether the driver may set up @queue now. To do so on a ready queue or after DRIVER_OK would move
- * rings under a running device: nothing that this driver says is believed any more.
- */
-static bool may_set_up(struct virtio_dev *dev, uint32_t queue)
-{
-	if (queue >= dev->queue_count || !has(dev, VIRTIO_S_FEATURES_OK) || dead(dev))
-		return false;
-	if (!dev->queues[queue].ready && !has(dev, VIRTIO_S_DRIVER_OK))
-		return true;
-	queue_broken(dev, queue, "set up again after it was enabled or after DRIVER_OK");
-	return false;
-}
-
-uint32_t virtio_queue_num_max(const struct virtio_dev *dev, uint32_t queue)
-{
-	return queue < dev->queue_count ? dev->queues[queue].num_max : 0;
-}
-
-static void set_half(gpa_t *addr, unsigned half, uint32_t value)
-{
-	addr->v &= ~((uint64_t)UINT32_MAX << (32 * half));
-	addr->v |= (uint64_t)value << (32 * half);
-}
-
-static uint32_t get_half(gpa_t addr, unsigned half)
-{
-	return (uint32_t)(addr.v >> (32 * half));
-}
-
-void virtio_queue_set(struct virtio_dev *dev, uint32_t queue, enum virtio_queue_field field,
-		      uint32_t value)
-{
-	struct virtqueue *vq;
-
-	if (!may_set_up(dev, queue))
-		return;
-	vq = &dev->queues[queue];
-	switch (field) {
-	case VIRTIO_Q_NUM:
-		vq->num = value;
-		break;
-	case VIRTIO_Q_DESC_LOW:
-	case VIRTIO_Q_DESC_HIGH:
-		set_half(&vq->desc, field == VIRTIO_Q_DESC_HIGH, value);
-		break;
-	case VIRTIO_Q_AVAIL_LOW:
-	case VIRTIO_Q_AVAIL_HIGH:
-		set_half(&vq->avail, field == VIRTIO_Q_AVAIL_HIGH, value);
-		break;
-	case VIRTIO_Q_USED_LOW:
-	case VIRTIO_Q_USED_HIGH:
-		set_half(&vq->used, field == VIRTIO_Q_USED_HIGH, value);
-		break;
-	}
-}
-
-uint32_t virtio_queue_get(const struct virtio_dev *dev, uint32_t queue,
-			  enum virtio_queue_field field)
-{
-	const struct virtqueue *vq = &dev->queues[queue < dev->queue_count ? queue : 0];
-
-	if (queue >= dev->queue_count)
-		return 0;
-	switch (field) {
-	case VIRTIO_Q_NUM:
-		return vq->num;
-	case VIRTIO_Q_DESC_LOW:
-	case VIRTIO_Q_DESC_HIGH:
-		return get_half(vq->desc, field == VIRTIO_Q_DESC_HIGH);
-	case VIRTIO_Q_AVAIL_LOW:
-	case VIRTIO_Q_AVAIL_HIGH:
-		return get_half(vq->avail, field == VIRTIO_Q_AVAIL_HIGH);
-	case VIRTIO_Q_USED_LOW:
-	case VIRTIO_Q_USED_HIGH:
-		return get_half(vq->used, field == VIRTIO_Q_USED_HIGH);
-	}
-	return 0;
-}
-
-bool virtio_queue_ready(const struct virtio_dev *dev, uint32_t queue)
-{
-	return queue < dev->queue_count && dev->queues[queue].ready;
-}
-
-/*
- * The driver stops one queue. What is in flight must not touch its memory once it has read the stop
- * back, so the type drains; it forgets the chains of all queues by that, hence NEEDS_RESET.
- */
-static void stop_queue(struct virtio_dev *dev, unsigned index)
-{
-	if (dev->queues[index].in_flight > 0) {
-		queue_broken(dev, index, "stopped while requests were in flight");
-		if (dev->type->reset)
-			dev->type->reset(dev);
-	}
-	if (dev->queues[index].ready && dev->type->queue_stop)
-		dev->type->queue_stop(dev, index);
-	vq_reset(&dev->queues[index]);
-}
-
-void virtio_queue_set_ready(struct virtio_dev *dev, uint32_t queue, uint32_t ready)
-{
-	if (queue >= dev->queue_count || ready > 1 || ready == dev->queues[queue].ready)
-		return;
-	if (!ready) {
-		stop_queue(dev, queue);
-		return;
-	}
-	if (!may_set_up(dev, queue))
-		return;
-	if (vq_enable(&dev->queues[queue], dev->driver_features & VIRTIO_F_EVENT_IDX,
-		      dev->driver_features & VIRTIO_F_INDIRECT_DESC))
-		queue_broken(dev, queue, dev->queues[queue].why);
 }
 
 /* Config space (2.5). */
