@@ -6,9 +6,6 @@
  * loop_call that found nobody there. Sources are touched by the owner only and need no lock; the
  * ownership itself and the list of waiting calls have one. A caller that waits takes the loop
  * over as soon as it is free, so a call completes however it meets loop_stop.
- *
- * epoll keeps, instead of a pointer, the slot of a source and the slot's generation: an event that
- * was fetched for a source that is gone finds another generation and is dropped.
  */
 #include "hw/loop.h"
 
@@ -25,20 +22,11 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "hw/loop_sources.h"
 
 enum {
 	BATCH = 32, /* events fetched at a time */
 	NS_PER_S = 1000000000,
-};
-
-struct source {
-	int fd; /* -1: the slot is free */
-	uint32_t generation;
-	uint32_t events; /* 0: not in the epoll set */
-	loop_fd_fn fd_fn;
-	loop_fn counter_fn; /* in place of fd_fn: read the 8 byte counter, then call this */
-	loop_fn edge_fn;    /* in place of both: just call this */
-	void *opaque;
 };
 
 struct loop_timer {
@@ -54,15 +42,10 @@ struct call {
 };
 
 struct loop {
-	int epfd;
 	int wakefd;
 	atomic_bool stop;
 
-	struct source *sources; /* of the owner */
-	size_t slots;
-	uint32_t *by_fd; /* 1 + the slot of each descriptor below @fds; 0: none */
-	size_t fds;
-	size_t first_free; /* no slot before it is free */
+	struct loop_sources sources; /* of the owner */
 	struct loop_timer *timers;
 
 	struct lock lock RANKED(loop);
@@ -177,153 +160,32 @@ void loop_stop(struct loop *loop)
 
 /* --- sources --- */
 
-static uint64_t source_key(size_t slot, const struct source *source)
-{
-	return (uint64_t)source->generation << 32 | slot;
-}
-
-static struct source *find_fd(struct loop *loop, int fd)
-{
-	if ((size_t)fd >= loop->fds || !loop->by_fd[fd])
-		return NULL;
-	return &loop->sources[loop->by_fd[fd] - 1];
-}
-
-/* Room to find descriptor @fd by its number. */
-static bool know_fd(struct loop *loop, int fd)
-{
-	size_t fds = loop->fds ? loop->fds : 64;
-	uint32_t *more;
-
-	if ((size_t)fd < loop->fds)
-		return true;
-	while (fds <= (size_t)fd)
-		fds *= 2;
-	more = (uint32_t *)reallocarray(loop->by_fd, fds, sizeof(*more));
-	if (!more)
-		return false;
-	for (size_t i = loop->fds; i < fds; i++)
-		more[i] = 0;
-	loop->by_fd = more;
-	loop->fds = fds;
-	return true;
-}
-
-static void take_slot(struct loop *loop, struct source *source, int fd)
-{
-	source->fd = fd;
-	loop->by_fd[fd] = (uint32_t)(source - loop->sources) + 1;
-}
-
-static void leave_slot(struct loop *loop, struct source *source)
-{
-	loop->by_fd[source->fd] = 0;
-	source->fd = -1;
-	if ((size_t)(source - loop->sources) < loop->first_free)
-		loop->first_free = (size_t)(source - loop->sources);
-}
-
-/* A free slot, growing the table where there is none; NULL without memory. */
-static struct source *free_slot(struct loop *loop)
-{
-	struct source *source, *more;
-	size_t slots = loop->slots ? loop->slots * 2 : 8;
-
-	for (; loop->first_free < loop->slots; loop->first_free++)
-		if (loop->sources[loop->first_free].fd < 0)
-			return &loop->sources[loop->first_free];
-	more = (struct source *)reallocarray(loop->sources, slots, sizeof(*more));
-	if (!more)
-		return NULL;
-	for (size_t i = loop->slots; i < slots; i++)
-		more[i] = (struct source){ .fd = -1 };
-	source = &more[loop->slots];
-	loop->sources = more;
-	loop->slots = slots;
-	return source;
-}
-
-/*
- * Makes the epoll set say @events. A silent source leaves the set, since epoll reports errors and
- * hang-ups even of a source that asks for nothing, again and again.
- */
-static int set_events(struct loop *loop, struct source *source, uint32_t events)
-{
-	struct epoll_event event = { .events = events };
-	int op = EPOLL_CTL_MOD;
-
-	event.data.u64 = source_key((size_t)(source - loop->sources), source);
-	if (source->events == events)
-		return 0;
-	if (source->events == 0)
-		op = EPOLL_CTL_ADD;
-	else if (events == 0)
-		op = EPOLL_CTL_DEL;
-	if (epoll_ctl(loop->epfd, op, source->fd, &event) < 0)
-		return -errno;
-	source->events = events;
-	return 0;
-}
-
-static int add_source(struct loop *loop, int fd, uint32_t events, const struct source *fns)
-{
-	struct source *source;
-	int err;
-
-	if (fd < 0)
-		return -EBADF;
-	if (find_fd(loop, fd))
-		return -EEXIST;
-	source = know_fd(loop, fd) ? free_slot(loop) : NULL;
-	if (!source)
-		return -ENOMEM;
-	take_slot(loop, source, fd);
-	source->events = 0;
-	source->fd_fn = fns->fd_fn;
-	source->counter_fn = fns->counter_fn;
-	source->edge_fn = fns->edge_fn;
-	source->opaque = fns->opaque;
-	err = set_events(loop, source, events);
-	if (err)
-		leave_slot(loop, source);
-	return err;
-}
-
 int loop_add(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *opaque)
 {
-	return add_source(loop, fd, events, &(struct source){ .fd_fn = fn, .opaque = opaque });
+	return loop_sources_add(&loop->sources, fd, events,
+				&(struct loop_source){ .fd_fn = fn, .opaque = opaque });
 }
 
 int loop_add_eventfd(struct loop *loop, int fd, loop_fn fn, void *opaque)
 {
-	return add_source(loop, fd, EPOLLIN,
-			  &(struct source){ .counter_fn = fn, .opaque = opaque });
+	return loop_sources_add(&loop->sources, fd, EPOLLIN,
+				&(struct loop_source){ .counter_fn = fn, .opaque = opaque });
 }
 
 int loop_add_doorbell(struct loop *loop, int fd, loop_fn fn, void *opaque)
 {
-	return add_source(loop, fd, EPOLLIN | EPOLLET,
-			  &(struct source){ .edge_fn = fn, .opaque = opaque });
+	return loop_sources_add(&loop->sources, fd, EPOLLIN | EPOLLET,
+				&(struct loop_source){ .edge_fn = fn, .opaque = opaque });
 }
 
 int loop_mod(struct loop *loop, int fd, uint32_t events)
 {
-	struct source *source = fd < 0 ? NULL : find_fd(loop, fd);
-
-	return source ? set_events(loop, source, events) : -ENOENT;
+	return loop_sources_mod(&loop->sources, fd, events);
 }
 
 int loop_del(struct loop *loop, int fd)
 {
-	struct source *source = fd < 0 ? NULL : find_fd(loop, fd);
-
-	if (!source)
-		return -ENOENT;
-	/* A descriptor that was closed first has left the set already. */
-	(void)set_events(loop, source, 0);
-	leave_slot(loop, source);
-	source->generation++;
-	return 0;
+	return loop_sources_del(&loop->sources, fd);
 }
 
 /* --- timers: a timerfd each, so that arming needs no lock and is one system call --- */
@@ -367,18 +229,14 @@ void loop_timer_arm(struct loop_timer *timer, uint64_t ns)
 
 static void dispatch(struct loop *loop, const struct epoll_event *event)
 {
-	size_t slot = (size_t)(event->data.u64 & UINT32_MAX);
-	struct source source;
+	struct loop_source source;
 	uint32_t events;
 	uint64_t counter;
 
-	if (slot >= loop->slots)
+	if (!loop_sources_look(&loop->sources, event->data.u64, &source))
 		return;
-	/* A copy: the callback may add sources, and the table then moves. */
-	source = loop->sources[slot];
 	events = event->events & (source.events | EPOLLERR | EPOLLHUP);
-	if (source.fd < 0 || source.generation != event->data.u64 >> 32 || source.events == 0 ||
-	    events == 0)
+	if (events == 0)
 		return;
 	if (source.fd_fn) {
 		source.fd_fn(source.opaque, events);
@@ -402,7 +260,7 @@ static void on_wake(void *opaque)
 static int turn(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[BATCH];
-	int n = epoll_wait(loop->epfd, events, BATCH, timeout_ms);
+	int n = epoll_wait(loop->sources.epfd, events, BATCH, timeout_ms);
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -498,8 +356,8 @@ int loop_create(struct loop **out)
 	loop->calls_end = &loop->calls;
 	lock_drop(&loop->lock);
 	loop->wakefd = -1;
-	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
-	err = loop->epfd < 0 ? -errno : 0;
+	loop->sources.epfd = epoll_create1(EPOLL_CLOEXEC);
+	err = loop->sources.epfd < 0 ? -errno : 0;
 	if (!err) {
 		loop->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		err = loop->wakefd < 0 ? -errno
@@ -526,10 +384,9 @@ void loop_destroy(struct loop *loop)
 	}
 	if (loop->wakefd >= 0)
 		(void)close(loop->wakefd);
-	if (loop->epfd >= 0)
-		(void)close(loop->epfd);
-	free(loop->sources);
-	free(loop->by_fd);
+	if (loop->sources.epfd >= 0)
+		(void)close(loop->sources.epfd);
+	loop_sources_free(&loop->sources);
 	cond_destroy(&loop->changed);
 	lock_destroy(&loop->lock);
 	free(loop);
