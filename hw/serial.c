@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The 16550A: registers, the receiver with its FIFO and the bytes that wait for it, gathered output.
+ * The 16550A: registers, interrupts, gathered output. Its receiver is hw/serial_rx.c.
  *
  * How it differs from the chip, and why, is told in docs/devices/serial.md: sending takes no time,
- * a character time-out comes at once, and what waits for the receiver enters the FIFO only while
- * the guest listens, so that a driver which clears the FIFO when it starts loses nothing.
+ * and a character time-out comes at once.
  */
 #include "hw/serial.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/checked.h"
 #include "base/lock.h"
 #include "hw/serial_regs.h"
+#include "hw/serial_rx.h"
 
 enum {
-	FIFO_LEN = 16,
-	WAITING_LEN = 4096,
-	OUT_LEN = 16384,
-	GATHER_NS = 2000000,
+	OUT_LEN = 16384,     /* bytes gathered at most */
+	GATHER_NS = 2000000, /* that the first of them waits for more */
 	AT_ONCE_NS = 1,
-	BREAK = 0x100,	   /* in FIFO and ring: not a byte, but a break */
-	POLLS_TO_OPEN = 3, /* LSR reads in a row that mean: the guest polls for input */
 	MAX_SHIFT = 3,
 };
 
@@ -44,42 +38,24 @@ struct serial {
 	uint8_t ier GUARDED_BY(&lock), lcr GUARDED_BY(&lock), mcr GUARDED_BY(&lock);
 	uint8_t scr GUARDED_BY(&lock), dll GUARDED_BY(&lock), dlm GUARDED_BY(&lock);
 	uint8_t msr_delta GUARDED_BY(&lock); /* low four bits of MSR */
-	bool fifo_on GUARDED_BY(&lock);
-	uint8_t trigger GUARDED_BY(&lock); /* bytes in the FIFO for IIR_RDI */
-	bool overrun GUARDED_BY(&lock);
-	bool break_told GUARDED_BY(&lock); /* LSR has told of the break that is first */
 	bool thre_due
 		GUARDED_BY(&lock);    /* the "holding register empty" interrupt has not been told */
 	bool level GUARDED_BY(&lock); /* of the interrupt line */
 
-	uint16_t fifo[FIFO_LEN] GUARDED_BY(&lock); /* bytes or BREAK, oldest first */
-	size_t fifo_len GUARDED_BY(&lock);
-	uint16_t waiting[WAITING_LEN] GUARDED_BY(&lock); /* the same, a ring */
-	size_t waiting_at GUARDED_BY(&lock);
-	size_t waiting_len GUARDED_BY(&lock);
-	bool want_room GUARDED_BY(&lock); /* input was turned away */
-	unsigned int polls GUARDED_BY(&lock);
-	bool polled GUARDED_BY(&lock); /* the guest listens without interrupts */
-
+	struct serial_rx rx GUARDED_BY(&lock);
 	struct serial_counters counters GUARDED_BY(&lock);
 	uint8_t *gathered GUARDED_BY(&lock); /* OUT_LEN bytes */
 	size_t gathered_len GUARDED_BY(&lock);
 	uint8_t *leaving; /* OUT_LEN bytes, of the loop's thread: what out_fn reads */
 };
 
-/* Whether the oldest in the FIFO is a break. */
-static bool break_first(const struct serial *s) REQUIRES(&s->lock)
-{
-	return s->fifo_len && s->fifo[0] == BREAK && !s->break_told;
-}
-
 /* The cause of the highest priority, as IIR tells it (data sheet, table of interrupt control). */
 static uint8_t cause(const struct serial *s) REQUIRES(&s->lock)
 {
-	if ((s->ier & IER_RLSI) && (s->overrun || break_first(s)))
+	if ((s->ier & IER_RLSI) && (s->rx.overrun || serial_rx_break_first(&s->rx)))
 		return IIR_RLSI;
-	if ((s->ier & IER_RDI) && s->fifo_len)
-		return s->fifo_len >= s->trigger ? IIR_RDI : IIR_TIMEOUT;
+	if ((s->ier & IER_RDI) && s->rx.fifo_len)
+		return s->rx.fifo_len >= s->rx.trigger ? IIR_RDI : IIR_TIMEOUT;
 	if ((s->ier & IER_THRI) && s->thre_due)
 		return IIR_THRI;
 	if ((s->ier & IER_MSI) && s->msr_delta)
@@ -100,84 +76,31 @@ static void update_irq(struct serial *s) REQUIRES(&s->lock)
 
 /* --- receiver --- */
 
-static void fifo_push(struct serial *s, uint8_t byte) REQUIRES(&s->lock)
-{
-	size_t depth = s->fifo_on ? FIFO_LEN : 1;
-
-	if (s->fifo_len < depth) {
-		s->fifo[s->fifo_len++] = byte;
-		return;
-	}
-	s->overrun = true;
-	/* Without FIFOs the new byte takes the old one's place; with them the new one is lost. */
-	if (!s->fifo_on)
-		s->fifo[0] = byte;
-}
-
-/* Lets what waits into the FIFO, if the guest listens and the line is not looped back. */
+/* Lets what waits into the FIFO, unless the line is looped back. */
 static void refill(struct serial *s) REQUIRES(&s->lock)
 {
-	size_t depth = s->fifo_on ? FIFO_LEN : 1;
-
-	if ((s->mcr & MCR_LOOP) || !((s->ier & IER_RDI) || s->polled))
-		return;
-	while (s->fifo_len < depth && s->waiting_len) {
-		s->fifo[s->fifo_len++] = s->waiting[s->waiting_at];
-		s->waiting_at = (s->waiting_at + 1) % WAITING_LEN;
-		s->waiting_len--;
-	}
-	if (s->want_room && s->waiting_len <= WAITING_LEN / 2) {
-		s->want_room = false;
+	if (!(s->mcr & MCR_LOOP) && serial_rx_refill(&s->rx, s->ier & IER_RDI))
 		loop_timer_arm(s->room_timer, AT_ONCE_NS);
-	}
 }
 
 static uint8_t read_data(struct serial *s) REQUIRES(&s->lock)
 {
-	uint8_t byte;
+	uint8_t byte = serial_rx_read(&s->rx);
 
-	if (!s->fifo_len)
-		return 0;
-	byte = (uint8_t)s->fifo[0]; /* a break reads as zero */
-	s->fifo_len--;
-	s->break_told = false;
-	memmove(&s->fifo[0], &s->fifo[1], s->fifo_len * sizeof(s->fifo[0]));
 	refill(s);
 	return byte;
 }
 
 static uint8_t read_lsr(struct serial *s) REQUIRES(&s->lock)
 {
-	uint8_t lsr = LSR_SENT;
-
-	if (++s->polls >= POLLS_TO_OPEN) {
-		s->polls = POLLS_TO_OPEN;
-		s->polled = true;
-		refill(s);
-	}
-	if (s->fifo_len)
-		lsr |= LSR_DR;
-	if (s->overrun)
-		lsr |= LSR_OE;
-	if (break_first(s))
-		lsr |= LSR_BI;
-	s->overrun = false;
-	s->break_told = s->fifo_len && s->fifo[0] == BREAK;
-	return lsr;
+	serial_rx_poll(&s->rx);
+	refill(s);
+	return LSR_SENT | serial_rx_status(&s->rx);
 }
 
 static void write_fcr(struct serial *s, uint8_t value) REQUIRES(&s->lock)
 {
-	static const uint8_t triggers[] = { 1, 4, 8, 14 };
-	bool on = value & FCR_ENABLE;
-
-	if (on != s->fifo_on || (on && (value & FCR_CLEAR_RX))) {
-		s->fifo_len = 0;
-		s->break_told = false;
-		s->polled = false;
-	}
-	s->fifo_on = on;
-	s->trigger = on ? triggers[value >> 6] : 1;
+	serial_rx_control(&s->rx, value);
 	refill(s);
 }
 
@@ -221,7 +144,7 @@ static void send(struct serial *s, uint8_t byte) REQUIRES(&s->lock)
 static void write_data(struct serial *s, uint8_t byte) REQUIRES(&s->lock)
 {
 	if (s->mcr & MCR_LOOP)
-		fifo_push(s, byte);
+		serial_rx_push(&s->rx, byte);
 	else
 		send(s, byte);
 	s->thre_due = true;
@@ -258,7 +181,7 @@ static uint8_t read_iir(struct serial *s) REQUIRES(&s->lock)
 
 	if (iir == IIR_THRI)
 		s->thre_due = false;
-	return (uint8_t)(iir | (s->fifo_on ? IIR_FIFO : 0));
+	return (uint8_t)(iir | (s->rx.fifo_on ? IIR_FIFO : 0));
 }
 
 static uint8_t read_msr(struct serial *s) REQUIRES(&s->lock)
@@ -275,7 +198,7 @@ static void write_ier(struct serial *s, uint8_t value) REQUIRES(&s->lock)
 	if (!(s->ier & IER_THRI) && (value & IER_THRI))
 		s->thre_due = true;
 	s->ier = value & IER_BITS;
-	s->polled = false;
+	s->rx.polled = false;
 	refill(s);
 }
 
@@ -284,7 +207,7 @@ static uint8_t read_reg(struct serial *s, unsigned int reg) REQUIRES(&s->lock)
 	const bool dlab = s->lcr & LCR_DLAB;
 
 	if (reg != REG_LSR)
-		s->polls = 0;
+		s->rx.polls = 0;
 	switch (reg) {
 	case REG_DATA:
 		return dlab ? s->dll : read_data(s);
@@ -309,7 +232,7 @@ static void write_reg(struct serial *s, unsigned int reg, uint8_t value) REQUIRE
 {
 	const bool dlab = s->lcr & LCR_DLAB;
 
-	s->polls = 0;
+	s->rx.polls = 0;
 	switch (reg) {
 	case REG_DATA:
 		if (dlab)
@@ -384,9 +307,7 @@ bool serial_break(struct serial *serial)
 	bool room;
 
 	lock_take(&s->lock);
-	room = s->waiting_len < WAITING_LEN;
-	if (room)
-		s->waiting[(s->waiting_at + s->waiting_len++) % WAITING_LEN] = BREAK;
+	room = serial_rx_wait(&s->rx, SERIAL_BREAK);
 	refill(s);
 	update_irq(s);
 	lock_drop(&s->lock);
@@ -397,14 +318,13 @@ size_t serial_input(struct serial *serial, const void *data, size_t len)
 {
 	struct serial *s = serial;
 	const uint8_t *bytes = (const uint8_t *)data;
-	size_t n;
+	size_t n = 0;
 
 	lock_take(&s->lock);
-	n = size_min(len, WAITING_LEN - s->waiting_len);
-	for (size_t i = 0; i < n; i++)
-		s->waiting[(s->waiting_at + s->waiting_len++) % WAITING_LEN] = bytes[i];
+	while (n < len && serial_rx_wait(&s->rx, bytes[n]))
+		n++;
 	s->counters.in += n;
-	s->want_room = s->want_room || n < len;
+	s->rx.want_room = s->rx.want_room || n < len;
 	refill(s);
 	update_irq(s);
 	lock_drop(&s->lock);
@@ -446,7 +366,7 @@ struct serial_counters serial_counters(struct serial *serial)
 static void reset(struct serial *s)
 {
 	lock_take(&s->lock);
-	s->trigger = 1;
+	serial_rx_init(&s->rx);
 	s->dll = 12;
 	lock_drop(&s->lock);
 }
