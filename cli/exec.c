@@ -72,11 +72,6 @@ static int apply_root(struct parser *parser, char *value)
 	return 0;
 }
 
-static int apply_modules(struct parser *parser, char *value)
-{
-	return parse_file(parser, &target(parser)->modules, value);
-}
-
 static int apply_cwd(struct parser *parser, char *value)
 {
 	if (*value != '/')
@@ -117,7 +112,7 @@ static const struct option own_rows[] = {
 	{ .name = "modules",
 	  .value = "DIR",
 	  .help = "the kernel's modules; default /lib/modules/RELEASE",
-	  .apply = apply_modules },
+	  .field = offsetof(struct exec_options, modules) },
 	{ .name = "cwd",
 	  .value = "DIR",
 	  .help = "directory; default this one with --root /, else /",

@@ -18,31 +18,6 @@ struct vm_config *options_config(struct parser *parser)
 	return &options->config;
 }
 
-static int apply_kernel(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->kernel, value);
-}
-
-static int apply_initrd(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->initrd, value);
-}
-
-static int apply_log(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->log, value);
-}
-
-static int apply_core(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->core, value);
-}
-
-static int apply_dump_dtb(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->tree, value);
-}
-
 static int apply_append(struct parser *parser, char *value)
 {
 	struct vm_config *config = options_config(parser);
@@ -57,13 +32,6 @@ static int apply_append(struct parser *parser, char *value)
 	if (space)
 		config->append[used++] = ' ';
 	memcpy(config->append + used, value, len + 1);
-	return 0;
-}
-
-static int apply_append_only(struct parser *parser, char *value)
-{
-	(void)value;
-	options_config(parser)->append_only = true;
 	return 0;
 }
 
@@ -99,13 +67,6 @@ static int apply_cpus(struct parser *parser, char *value)
 	return 0;
 }
 
-static int apply_pmu(struct parser *parser, char *value)
-{
-	(void)value;
-	options_config(parser)->pmu = true;
-	return 0;
-}
-
 static int apply_console(struct parser *parser, char *value)
 {
 	enum vm_console *console = &options_config(parser)->console;
@@ -136,16 +97,6 @@ static int apply_virtio(struct parser *parser, char *value)
 	return 0;
 }
 
-static int apply_verify_key(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->verify_key, value);
-}
-
-static int apply_manifest(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->manifest, value);
-}
-
 static int apply_sandbox(struct parser *parser, char *value)
 {
 	enum vm_sandbox *sandbox = &options_config(parser)->sandbox;
@@ -158,25 +109,6 @@ static int apply_sandbox(struct parser *parser, char *value)
 		*sandbox = VM_SANDBOX_OFF;
 	else
 		return parse_unknown_value(parser, value, "on, log or off");
-	return 0;
-}
-
-static int apply_user(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->user, value);
-}
-
-static int apply_io_uring(struct parser *parser, char *value)
-{
-	(void)value;
-	options_config(parser)->io_uring = true;
-	return 0;
-}
-
-static int apply_balloon(struct parser *parser, char *value)
-{
-	(void)value;
-	options_config(parser)->balloon = true;
 	return 0;
 }
 
@@ -224,12 +156,12 @@ static const struct option table[] = {
 	  .name = "kernel",
 	  .value = "FILE",
 	  .help = "bzImage, Image or ELF; also gzip, zstd, EFI zboot",
-	  .apply = apply_kernel },
+	  .field = offsetof(struct options, config.kernel) },
 	{ .letter = 'i',
 	  .name = "initrd",
 	  .value = "FILE",
 	  .help = "initial ramdisk",
-	  .apply = apply_initrd },
+	  .field = offsetof(struct options, config.initrd) },
 	{ .letter = 'a',
 	  .repeats = true,
 	  .name = "append",
@@ -240,7 +172,7 @@ static const struct option table[] = {
 	  .rare = true,
 	  .name = "append-only",
 	  .help = "hvrun adds nothing to that line itself",
-	  .apply = apply_append_only },
+	  .field = offsetof(struct options, config.append_only) },
 	{ .letter = 'm',
 	  .name = "memory",
 	  .value = "SIZE",
@@ -250,12 +182,12 @@ static const struct option table[] = {
 	  .rare = true,
 	  .name = "hugepages",
 	  .help = "memory of huge pages that the host has reserved",
-	  .apply = apply_hugepages },
+	  .field = offsetof(struct options, config.hugepages) },
 	{ .repeats = true,
 	  .rare = true,
 	  .name = "prefault",
 	  .help = "all memory is taken at the start",
-	  .apply = apply_prefault },
+	  .field = offsetof(struct options, config.prefault) },
 	{ .rare = true,
 	  .name = "numa",
 	  .value = "NODE",
@@ -270,7 +202,7 @@ static const struct option table[] = {
 	  .rare = true,
 	  .name = "pmu",
 	  .help = "vCPUs with performance monitors",
-	  .apply = apply_pmu,
+	  .field = offsetof(struct options, config.pmu),
 	  .needs = &arch_has_pmu },
 	{ .letter = 'd',
 	  .repeats = true,
@@ -314,7 +246,7 @@ static const struct option table[] = {
 	{ .name = "log",
 	  .value = "FILE",
 	  .help = "a copy of the guest's console",
-	  .apply = apply_log },
+	  .field = offsetof(struct options, config.log) },
 	{ .rare = true,
 	  .name = "virtio",
 	  .value = "HOW",
@@ -325,13 +257,13 @@ static const struct option table[] = {
 	  .name = "dump-dtb",
 	  .value = "FILE",
 	  .help = "a copy of the board's device tree",
-	  .apply = apply_dump_dtb,
+	  .field = offsetof(struct options, config.tree),
 	  .needs = &arch_has_tree },
 	{ .repeats = true,
 	  .rare = true,
 	  .name = "io-uring",
 	  .help = "disks by io_uring (a wider sandbox)",
-	  .apply = apply_io_uring },
+	  .field = offsetof(struct options, config.io_uring) },
 	{ .repeats = true,
 	  .rare = true,
 	  .name = "pmem",
@@ -347,22 +279,22 @@ static const struct option table[] = {
 	  .rare = true,
 	  .name = "balloon",
 	  .help = "memory goes back to the host",
-	  .apply = apply_balloon },
+	  .field = offsetof(struct options, config.balloon) },
 	{ .rare = true,
 	  .name = "verify-key",
 	  .value = "FILE",
 	  .help = "boot only what this minisign key signed",
-	  .apply = apply_verify_key },
+	  .field = offsetof(struct options, config.verify_key) },
 	{ .rare = true,
 	  .name = "manifest",
 	  .value = "FILE",
 	  .help = "boot exactly what this signed list says",
-	  .apply = apply_manifest },
+	  .field = offsetof(struct options, config.manifest) },
 	{ .rare = true,
 	  .name = "core",
 	  .value = "FILE",
 	  .help = "if the guest panics: its memory and registers, for gdb",
-	  .apply = apply_core },
+	  .field = offsetof(struct options, config.core) },
 	{ .rare = true,
 	  .name = "gdb",
 	  .value = "WHERE",
@@ -390,27 +322,27 @@ static const struct option table[] = {
 	  .rare = true,
 	  .name = "reboot",
 	  .help = "a guest that resets starts again",
-	  .apply = apply_reboot },
+	  .field = offsetof(struct options, config.reboot) },
 	{ .rare = true,
 	  .name = "report",
 	  .value = "FILE",
 	  .help = "one JSON object at the end: why, times, counters",
-	  .apply = apply_report },
+	  .field = offsetof(struct options, config.report) },
 	{ .rare = true,
 	  .name = "control",
 	  .value = "PATH",
 	  .help = "a socket for hvrun ctl",
-	  .apply = apply_control },
+	  .field = offsetof(struct options, config.control) },
 	{ .rare = true,
 	  .name = "symbols",
 	  .value = "FILE",
 	  .help = "System.map or vmlinux, to name places in the guest",
-	  .apply = apply_symbols },
+	  .field = offsetof(struct options, config.symbols) },
 	{ .rare = true,
 	  .name = "user",
 	  .value = "USER[:GROUP]",
 	  .help = "started by root: become this user behind the door",
-	  .apply = apply_user },
+	  .field = offsetof(struct options, config.user) },
 	{ .letter = 'v',
 	  .repeats = true,
 	  .name = "verbose",

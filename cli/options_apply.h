@@ -15,10 +15,6 @@ int apply_disk(struct parser *parser, char *value);
 int apply_timeout(struct parser *parser, char *value);
 int apply_until(struct parser *parser, char *value);
 int apply_fail_on(struct parser *parser, char *value);
-int apply_reboot(struct parser *parser, char *value);
-int apply_report(struct parser *parser, char *value);
-int apply_control(struct parser *parser, char *value);
-int apply_symbols(struct parser *parser, char *value);
 /* --share DIR[,OPT]... and --vhost-user KIND,OPT... (cli/options_share.c). */
 int apply_share(struct parser *parser, char *value);
 int apply_vhost_user(struct parser *parser, char *value);
@@ -27,8 +23,6 @@ int apply_vhost_user(struct parser *parser, char *value);
 int apply_gdb(struct parser *parser, char *value);
 
 /* Where guest memory comes from (cli/options_memory.c). */
-int apply_hugepages(struct parser *parser, char *value);
-int apply_prefault(struct parser *parser, char *value);
 int apply_numa(struct parser *parser, char *value);
 int apply_pmem(struct parser *parser, char *value); /* FILE */
 int apply_rng(struct parser *parser, char *value);  /* bw=SIZE */

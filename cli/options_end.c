@@ -61,25 +61,3 @@ int apply_fail_on(struct parser *parser, char *value)
 {
 	return take_pattern(parser, &options_config(parser)->fail_on, value);
 }
-
-int apply_reboot(struct parser *parser, char *value)
-{
-	(void)value;
-	options_config(parser)->reboot = true;
-	return 0;
-}
-
-int apply_report(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->report, value);
-}
-
-int apply_control(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->control, value);
-}
-
-int apply_symbols(struct parser *parser, char *value)
-{
-	return parse_file(parser, &options_config(parser)->symbols, value);
-}

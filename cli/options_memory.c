@@ -8,20 +8,6 @@
 
 enum { NODE_MAX = 1023 }; /* as many as a kernel can have (CONFIG_NODES_SHIFT is at most 10) */
 
-int apply_hugepages(struct parser *parser, char *value)
-{
-	(void)value;
-	options_config(parser)->hugepages = true;
-	return 0;
-}
-
-int apply_prefault(struct parser *parser, char *value)
-{
-	(void)value;
-	options_config(parser)->prefault = true;
-	return 0;
-}
-
 int apply_numa(struct parser *parser, char *value)
 {
 	uint64_t node;

@@ -158,6 +158,14 @@ static int unknown_option(struct parser *parser, const char *name, size_t len)
 			  grammar->help_words);
 }
 
+static int fill_field(struct parser *parser, void *field, char *value)
+{
+	if (parser->option->value)
+		return parse_file(parser, field, value);
+	*(bool *)field = true;
+	return 0;
+}
+
 /* Applies @option with @value, which is NULL when the word held none; then it is the next word. */
 static int apply(struct parser *parser, const struct option *option, char *value)
 {
@@ -175,7 +183,9 @@ static int apply(struct parser *parser, const struct option *option, char *value
 	if ((parser->seen & bit) && !option->repeats)
 		return parse_fail(parser, "--%s is given twice; one is enough", option->name);
 	parser->seen |= bit;
-	return option->apply(parser, value);
+	if (option->apply)
+		return option->apply(parser, value);
+	return fill_field(parser, (char *)parser->target + option->field, value);
 }
 
 /* --name, --name=value */

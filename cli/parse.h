@@ -30,7 +30,9 @@ struct option {
 	const char *name;  /* without the dashes */
 	const char *value; /* what the help calls the value; NULL: takes none */
 	const char *help;
-	apply_fn apply;
+	apply_fn apply; /* NULL: the option does what @field says */
+	/* Where in parser->target the value goes, a file name (const char *); or the bool that becomes true. */
+	size_t field;
 	const bool *needs; /* only where this is true; NULL: everywhere */
 };
 

@@ -29,13 +29,6 @@ struct report_options {
 	bool help;
 };
 
-static int apply_timeline(struct parser *parser, char *value)
-{
-	struct report_options *options = parser->target;
-
-	return parse_file(parser, &options->timeline, value);
-}
-
 static int apply_help(struct parser *parser, char *value)
 {
 	struct report_options *options = parser->target;
@@ -61,7 +54,7 @@ static const struct option rows[] = {
 	{ .name = "timeline",
 	  .value = "FILE",
 	  .help = "draw the boot's steps there as an SVG picture",
-	  .apply = apply_timeline },
+	  .field = offsetof(struct report_options, timeline) },
 	{ .letter = 'h', .repeats = true, .name = "help", .help = "this text", .apply = apply_help },
 };
 

@@ -31,28 +31,6 @@ static struct sign_options *target(struct parser *parser)
 	return parser->target;
 }
 
-static int apply_secret_key(struct parser *parser, char *value)
-{
-	return parse_file(parser, &target(parser)->sign.secret_key, value);
-}
-
-static int apply_output(struct parser *parser, char *value)
-{
-	return parse_file(parser, &target(parser)->sign.manifest, value);
-}
-
-static int apply_password_file(struct parser *parser, char *value)
-{
-	return parse_file(parser, &target(parser)->password_file, value);
-}
-
-static int apply_legacy(struct parser *parser, char *value)
-{
-	(void)value;
-	target(parser)->sign.legacy = true;
-	return 0;
-}
-
 static int apply_comment(struct parser *parser, char *value)
 {
 	size_t len = strlen(value);
@@ -106,16 +84,16 @@ static const struct option sign_rows[] = {
 	{ .name = "manifest",
 	  .value = "FILE",
 	  .help = "write the manifest there",
-	  .apply = apply_output },
+	  .field = offsetof(struct sign_options, sign.manifest) },
 	{ .letter = 's',
 	  .name = "secret-key",
 	  .value = "FILE",
 	  .help = "sign with this minisign key",
-	  .apply = apply_secret_key },
+	  .field = offsetof(struct sign_options, sign.secret_key) },
 	{ .name = "password-file",
 	  .value = "FILE",
 	  .help = "the key's password; else it is asked for",
-	  .apply = apply_password_file },
+	  .field = offsetof(struct sign_options, password_file) },
 	{ .name = "trusted-comment",
 	  .value = "TEXT",
 	  .help = "instead of time and file name",
@@ -123,7 +101,7 @@ static const struct option sign_rows[] = {
 	{ .repeats = true,
 	  .name = "legacy",
 	  .help = "sign without hashing first, as minisign -l",
-	  .apply = apply_legacy },
+	  .field = offsetof(struct sign_options, sign.legacy) },
 };
 
 static const char *const sign_shared[] = { "kernel",  "initrd", "append", "append-only",
