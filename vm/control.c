@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The control socket: clients come and go, their lines are cut and judged, answers are queued. */
+/* The control socket: clients come and go, and bytes with them. What their lines say: vm/control_lines.c. */
 #include "vm/control.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "vm/control_client.h"
 
 static void on_client(void *opaque, uint32_t events);
 static void on_listen(void *opaque, uint32_t events);
@@ -42,11 +43,21 @@ static void listen_on(struct control *control, bool on)
 	control->listening = on;
 }
 
-static void forget_passed(struct control_client *client)
+void control_forget_passed(struct control_client *client)
 {
 	if (client->passed_fd >= 0)
 		close(client->passed_fd);
 	client->passed_fd = -1;
+}
+
+static void make_free(struct control_client *client, struct control *control)
+{
+	*client = (struct control_client){
+		.control = control,
+		.fd = -1,
+		.passed_fd = -1,
+		.mask = UINT32_MAX,
+	};
 }
 
 static void drop(struct control_client *client)
@@ -57,22 +68,16 @@ static void drop(struct control_client *client)
 		return;
 	watch(client, UINT32_MAX);
 	close(client->fd);
-	forget_passed(client);
+	control_forget_passed(client);
 	json_decref(client->id);
 	free(client->in);
 	free(client->out);
-	*client = (struct control_client){
-		.control = control,
-		.fd = -1,
-		.passed_fd = -1,
-		.mask = UINT32_MAX,
-	};
+	make_free(client, control);
 	/* Where descriptors had run out there is one again. */
 	listen_on(control, true);
 }
 
-/* Reads are for those whose last line has been dealt with; writes for those who have some to take. */
-static void watch_what_is_wanted(struct control_client *client)
+void control_settle(struct control_client *client)
 {
 	bool room = client->in_len < CONTROL_LINE_MAX && !client->done;
 
@@ -101,7 +106,7 @@ static void send_waiting(struct control_client *client)
 	if (!client->out_len && client->done)
 		drop(client);
 	else if (client->fd >= 0)
-		watch_what_is_wanted(client);
+		control_settle(client);
 }
 
 /* Queues bytes and tries to send them; a client that lets too much pile up is dropped. */
@@ -122,7 +127,7 @@ static void put(struct control_client *client, const void *data, size_t len)
 	send_waiting(client);
 }
 
-static void put_json(struct control_client *client, const json_t *json)
+void control_put(struct control_client *client, const json_t *json)
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	size_t len = text ? strlen(text) : 0;
@@ -142,7 +147,7 @@ void control_event(struct control *control, json_t *event)
 		struct control_client *client = &control->clients[i];
 
 		if (client->fd >= 0 && client->events && !client->raw)
-			put_json(client, event);
+			control_put(client, event);
 	}
 	json_decref(event);
 }
@@ -164,142 +169,7 @@ bool control_has_client(const struct control *control)
 	return false;
 }
 
-/* --- requests --- */
-
-static json_t *error_json(const char *why)
-{
-	json_t *json = json_object();
-
-	json_object_set_new(json, "ok", json_false());
-	json_object_set_new(json, "error", json_string(why));
-	return json;
-}
-
-static json_t *result_json(json_t *result)
-{
-	json_t *json = json_object();
-
-	json_object_set_new(json, "ok", json_true());
-	json_object_set_new(json, "result", result ? result : json_object());
-	return json;
-}
-
-/* The answer, or NULL if that comes later. */
-static json_t *run_request(struct control_client *client, const json_t *request)
-{
-	const char *command = json_string_value(json_object_get(request, "command"));
-	json_t *args = json_object_get(request, "args");
-	json_t *none = json_object();
-	json_t *result = NULL;
-	char why[CONTROL_WHY_MAX] = "";
-	json_t *json = NULL;
-	int r;
-
-	if (!command) {
-		json = error_json("a request has a \"command\", a string");
-	} else if (args && !json_is_object(args)) {
-		json = error_json("\"args\" is an object");
-	} else {
-		r = client->control->ops->run(client->control->opaque, client, command,
-					      args ? args : none, &result, why);
-		if (r != -EINPROGRESS)
-			json = r < 0 ? error_json(why) : result_json(result);
-	}
-	json_decref(none);
-	return json;
-}
-
-/* One line without its end. */
-static void serve_line(struct control_client *client, const char *line, size_t len)
-{
-	json_error_t error;
-	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-	json_t *answer;
-
-	if (!json_is_object(request)) {
-		answer = error_json(request ? "a request is a JSON object" : error.text);
-		if (!answer)
-			answer = error_json("this is no JSON");
-	} else {
-		answer = run_request(client, request);
-		if (!answer) {
-			client->waits = true;
-			client->id = json_incref(json_object_get(request, "id"));
-		} else if (json_object_get(request, "id")) {
-			json_object_set(answer, "id", json_object_get(request, "id"));
-		}
-	}
-	if (answer)
-		put_json(client, answer);
-	json_decref(answer);
-	json_decref(request);
-	if (client->fd < 0)
-		return;
-	client->raw = client->raw_next;
-	forget_passed(client);
-}
-
-/* Bytes for the guest's console, as far as it takes them; the rest stays. */
-static void serve_raw(struct control_client *client)
-{
-	const struct control *control = client->control;
-	size_t n = control->ops->input(control->opaque, client->in, client->in_len);
-
-	memmove(client->in, client->in + n, client->in_len - n);
-	client->in_len -= n;
-}
-
-/* All whole lines that are there. */
-static void serve(struct control_client *client)
-{
-	while (client->fd >= 0 && !client->raw && !client->done && !client->waits &&
-	       client->in_len) {
-		char *end = memchr(client->in, '\n', client->in_len);
-		size_t len;
-
-		if (!end)
-			break;
-		len = (size_t)(end - client->in);
-		if (len)
-			serve_line(client, client->in, len);
-		if (client->fd < 0)
-			return;
-		memmove(client->in, end + 1, client->in_len - len - 1);
-		client->in_len -= len + 1;
-	}
-	if (client->fd >= 0 && client->raw && client->in_len)
-		serve_raw(client);
-	if (client->fd >= 0 && !client->raw && !client->waits &&
-	    client->in_len == CONTROL_LINE_MAX) {
-		json_t *answer = error_json("a line has at most 65536 bytes");
-
-		client->done = true;
-		put_json(client, answer);
-		json_decref(answer);
-	}
-}
-
-void control_answer(struct control *control, uint64_t serial, json_t *result, const char *why)
-{
-	json_t *answer = why ? error_json(why) : result_json(result);
-
-	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
-		struct control_client *client = &control->clients[i];
-
-		if (client->fd < 0 || client->serial != serial || !client->waits)
-			continue;
-		if (client->id)
-			json_object_set(answer, "id", client->id);
-		json_decref(client->id);
-		client->id = NULL;
-		client->waits = false;
-		put_json(client, answer);
-		serve(client);
-		if (client->fd >= 0)
-			watch_what_is_wanted(client);
-	}
-	json_decref(answer);
-}
+/* --- what comes --- */
 
 /* The descriptor that came with a message; all others are closed: a hoarder's. */
 static void keep_passed(struct control_client *client, struct msghdr *msg)
@@ -313,7 +183,7 @@ static void keep_passed(struct control_client *client, struct msghdr *msg)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			forget_passed(client);
+			control_forget_passed(client);
 			client->passed_fd = fd;
 		}
 	}
@@ -357,13 +227,13 @@ static void on_client(void *opaque, uint32_t events)
 		}
 		if (n > 0) {
 			client->in_len += (size_t)n;
-			serve(client);
+			control_serve(client);
 		}
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		drop(client);
 	}
 	if (client->fd >= 0)
-		watch_what_is_wanted(client);
+		control_settle(client);
 }
 
 void control_room(struct control *control)
@@ -373,8 +243,8 @@ void control_room(struct control *control)
 
 		if (client->fd < 0 || !client->raw || !client->in_len)
 			continue;
-		serve_raw(client);
-		watch_what_is_wanted(client);
+		control_serve(client);
+		control_settle(client);
 	}
 }
 
@@ -384,7 +254,7 @@ static void greet(struct control_client *client)
 
 	json_object_set_new(json, "hvrun", json_string(HVRUN_VERSION));
 	json_object_set_new(json, "control", json_integer(CONTROL_VERSION));
-	put_json(client, json);
+	control_put(client, json);
 	json_decref(json);
 }
 
@@ -422,7 +292,7 @@ static bool is_allowed(const struct control *control, int fd)
 
 static void refuse(int fd, const char *why)
 {
-	json_t *json = error_json(why);
+	json_t *json = control_error(why);
 	char *text = json_dumps(json, JSON_COMPACT);
 
 	if (text) {
@@ -472,12 +342,7 @@ void control_init(struct control *control, const struct control_ops *ops, void *
 	*control =
 		(struct control){ .ops = ops, .opaque = opaque, .listen_fd = -1, .uid = geteuid() };
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
-		control->clients[i] = (struct control_client){
-			.control = control,
-			.fd = -1,
-			.passed_fd = -1,
-			.mask = UINT32_MAX,
-		};
+		make_free(&control->clients[i], control);
 }
 
 int control_attach(struct control *control, struct loop *loop)
@@ -488,7 +353,7 @@ int control_attach(struct control *control, struct loop *loop)
 	listen_on(control, true);
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		if (control->clients[i].fd >= 0)
-			watch_what_is_wanted(&control->clients[i]);
+			control_settle(&control->clients[i]);
 	return control->listening ? 0 : -ENOMEM;
 }
 
