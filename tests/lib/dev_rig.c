@@ -61,20 +61,25 @@ static bool passed(uint16_t event, uint16_t now, uint16_t old)
 	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
 }
 
-void rig_offer(struct dev_rig *rig, unsigned queue, uint16_t first, const struct dr_buf *bufs,
-	       unsigned count)
+void rig_offer_head(struct dev_rig *rig, unsigned queue, uint16_t head)
 {
 	struct driver_ring *ring = &rig->ring[queue];
 	uint16_t old = ring->avail_idx;
 	bool wanted;
 
-	dr_offer(ring, dr_chain(ring, first, bufs, count));
+	dr_offer(ring, head);
 	if (rig->features & VIRTIO_F_EVENT_IDX)
 		wanted = passed(dr_avail_event(ring), ring->avail_idx, old);
 	else
 		wanted = !(dr_used_flags(ring) & DR_NO_NOTIFY);
 	if (wanted)
 		virtio_kick(rig->dev, queue);
+}
+
+void rig_offer(struct dev_rig *rig, unsigned queue, uint16_t first, const struct dr_buf *bufs,
+	       unsigned count)
+{
+	rig_offer_head(rig, queue, dr_chain(&rig->ring[queue], first, bufs, count));
 }
 
 void rig_used(struct dev_rig *rig, unsigned queue, uint32_t *id, uint32_t *len)

@@ -54,6 +54,9 @@ void rig_settle(struct dev_rig *rig);
 void rig_offer(struct dev_rig *rig, unsigned queue, uint16_t first, const struct dr_buf *bufs,
 	       unsigned count);
 
+/* The same for a chain that lies in the ring already, at @head. */
+void rig_offer_head(struct dev_rig *rig, unsigned queue, uint16_t head);
+
 /*
  * Turns the loop until the next used entry of @queue. A driver sleeps until an interrupt: one that
  * is owed and does not come fails the test.

@@ -81,8 +81,8 @@ ssize_t net_rig_sent(struct net_rig *net, unsigned pair, struct net_hdr *hdr, ui
 	return n - NET_HDR_SIZE;
 }
 
-bool net_rig_try_give(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
-		      const uint8_t *frame, size_t len)
+bool net_rig_put(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
+		 const uint8_t *frame, size_t len)
 {
 	uint8_t raw[NET_HDR_SIZE];
 	uint8_t copy[NET_FRAME_MAX];
@@ -93,8 +93,16 @@ bool net_rig_try_give(struct net_rig *net, unsigned pair, const struct net_hdr *
 	ssize_t n = writev(net->peer[pair], iov, 2);
 
 	assert_true(n == (ssize_t)(NET_HDR_SIZE + len) || (n < 0 && errno == EAGAIN));
-	rig_settle(&net->rig);
 	return n > 0;
+}
+
+bool net_rig_try_give(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
+		      const uint8_t *frame, size_t len)
+{
+	bool fits = net_rig_put(net, pair, hdr, frame, len);
+
+	rig_settle(&net->rig);
+	return fits;
 }
 
 void net_rig_give(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,

@@ -46,6 +46,10 @@ void net_rig_send(struct net_rig *net, const struct net_hdr *hdr, const uint8_t 
 ssize_t net_rig_sent(struct net_rig *net, unsigned pair, struct net_hdr *hdr, uint8_t *frame,
 		     size_t size);
 
+/* A frame comes to the tap of pair @pair, and the loop does not turn; false: the tap is full. */
+bool net_rig_put(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
+		 const uint8_t *frame, size_t len);
+
 /* A frame comes in at the tap of pair @pair; false if the tap is full, since the card takes nothing. */
 bool net_rig_try_give(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
 		      const uint8_t *frame, size_t len);

@@ -26,10 +26,19 @@ check pmem-mount mount -t ext4 -o ro /dev/pmem0 /tmp/pmem
 check pmem-data cmp /tmp/pmem/data /rig/pmem.data
 umount /tmp/pmem
 device=$(basename "$(ls -d /sys/bus/virtio/drivers/virtio_pmem/virtio*)")
+# The driver makes its disk behind our back, some time after bind has returned.
+appears() {
+	n=0
+	until [ -b /dev/pmem0 ]; do
+		[ $((n += 1)) -lt 100 ] || { echo "no /dev/pmem0, but $(echo /dev/pmem*)"; return 1; }
+		sleep 0.1
+	done
+}
 rebind() {
 	for turn in 1 2; do
 		echo "$device" >/sys/bus/virtio/drivers/virtio_pmem/unbind || return 1
 		echo "$device" >/sys/bus/virtio/drivers/virtio_pmem/bind || return 1
+		appears || return 1
 	done
 	mount -t ext4 -o ro /dev/pmem0 /tmp/pmem && cmp /tmp/pmem/data /rig/pmem.data && umount /tmp/pmem
 }
