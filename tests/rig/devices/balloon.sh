@@ -3,16 +3,14 @@
 # virtio-balloon by Linux's driver: free pages are reported, the balloon is inflated and deflated by hvrun
 # ctl, and the host of the rig sees what is resident; statistics; the driver taken away and bound again.
 
-# A boot in software has only so much time; named in RIG_DEVICES it runs all the same.
-short_form() {
-	[ -n "${RIG_DEVICES:-}${HVRUN_TEST_LONG:-}" ] || { echo 'in the long form only'; return 1; }
-}
+# MiB that the guest fills and frees. A boot in software has only so much time.
+balloon_fill() { if [ -n "${HVRUN_TEST_LONG:-}" ]; then echo 64; else echo 32; fi; }
 
 guest_modules() { echo virtio_balloon; }
-prepare() { short_form; }
 options() { echo "--balloon --control /tmp/ctl.sock"; }
 
 l1_during() {
+	echo "fill=$(balloon_fill)"
 	cat <<'L1'
 (
 	resident() { awk '/^VmRSS:/ { print int($2 / 1024) }' "/proc/$(pidof hvrun | awk '{ print $NF }')/status"; }
@@ -31,10 +29,10 @@ l1_during() {
 	seen devices RIG-BALLOON-FULL
 	full=$(resident)
 	seen devices RIG-BALLOON-FREE
-	check balloon-reported less "$full" "$(resident)" 40
-	check balloon-inflates balloon 96
+	check balloon-reported less "$full" "$(resident)" $((fill * 5 / 8))
+	check balloon-inflates balloon $((fill * 3 / 2))
 	small=$(resident)
-	check balloon-small less "$full" "$small" 40
+	check balloon-small less "$full" "$small" $((fill * 5 / 8))
 	check balloon-stats sh -c '/job/hvrun ctl /tmp/ctl.sock status | grep -q "\"free_bytes\": [1-9]"'
 	check balloon-deflates balloon 0
 	touch /tmp/balloon.done
@@ -43,10 +41,12 @@ L1
 }
 
 guest() {
+	# Pages of 4 KiB, one and a half times as much.
+	echo "fill=$(balloon_fill) pages=$(($(balloon_fill) * 384))"
 	cat <<'GUEST'
 mkdir -p /tmp/fill
 mount -t tmpfs fill /tmp/fill
-check balloon-fill dd if=/dev/zero of=/tmp/fill/file bs=1M count=64
+check balloon-fill dd if=/dev/zero of=/tmp/fill/file bs=1M count=$fill
 echo RIG-BALLOON-FULL
 sleep 2
 umount /tmp/fill
@@ -54,8 +54,8 @@ sleep 6
 echo RIG-BALLOON-FREE
 deflated() {
 	n=0
-	until [ "$(awk '/^balloon_inflate/ { print $2 }' /proc/vmstat)" -ge 24576 ] &&
-		[ "$(awk '/^balloon_deflate/ { print $2 }' /proc/vmstat)" -ge 24576 ]; do
+	until [ "$(awk '/^balloon_inflate/ { print $2 }' /proc/vmstat)" -ge $pages ] &&
+		[ "$(awk '/^balloon_deflate/ { print $2 }' /proc/vmstat)" -ge $pages ]; do
 		n=$((n + 1))
 		[ $n -lt 200 ] || { grep balloon /proc/vmstat; return 1; }
 		sleep 0.3

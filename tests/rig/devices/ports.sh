@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=sh
 # virtio-console with named ports: bytes into a file, and both ways through a unix socket with a
-# client that has said all before the guest's program opens the port.
+# client that has said all before the guest's program opens the port; the driver taken away and bound again.
 
 prepare() {
 	program=$(rig_program unix) && cp "$program" "$job/unix" &&
@@ -47,17 +47,34 @@ again() {
 	check ports-talk talk
 	check ports-next-client again
 } <>"$(port talk)"
+device=$(basename "$(ls -d /sys/bus/virtio/drivers/virtio_console/virtio*)")
+rebind() {
+	for turn in 1 2; do
+		echo "$device" >/sys/bus/virtio/drivers/virtio_console/unbind || return 1
+		[ -z "$(port file)" ] || { echo "turn $turn: the port is still there"; return 1; }
+		echo "$device" >/sys/bus/virtio/drivers/virtio_console/bind || return 1
+		n=0
+		until [ -c "$(port file)" ]; do
+			[ $((n += 1)) -lt 100 ] || { echo "turn $turn: no port"; return 1; }
+			sleep 0.1
+		done
+		echo "turn $turn" >"$(port file)" || return 1
+	done
+}
+check ports-rebind rebind
 GUEST
 }
 
 l1_after() {
 	cat <<'L1'
-check ports-file-whole cmp /tmp/ports.out /job/ports.in
+{ cat /job/ports.in; echo turn 1; echo turn 2; } >/tmp/ports.want
+check ports-file-whole cmp /tmp/ports.out /tmp/ports.want
 check ports-talk-back cmp /tmp/ports.back /job/ports.in
 check ports-second is "$(cat /tmp/ports.second)" second
 L1
 }
 
 judge() {
-	from_guest ports-file ports-talk ports-next-client ports-file-whole ports-talk-back ports-second
+	from_guest ports-file ports-talk ports-next-client ports-rebind ports-file-whole ports-talk-back \
+		ports-second
 }
