@@ -20,6 +20,7 @@ bool vm_gdb_exit(void *opaque, struct vcpu *vcpu)
 	if (!cpu->debug.on || !arch_debug_exit(vcpu, &cpu->debug, &cpu->stop))
 		return false;
 	cpu->stopped = true;
+	cpu->judged = false;
 	vcpu_gate_hold_self(vcpu);
 	while (write(gdb->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
@@ -142,7 +143,8 @@ static bool tell_stop(struct vm_gdb *gdb, bool only_lasting)
 		bool lasting = cpu->stop.kind == ARCH_STOP_WATCH ||
 			       cpu->stop.kind == ARCH_STOP_STEP;
 
-		if (!cpu->stopped || (only_lasting && (!lasting || cpu->action == GDB_STAY)) ||
+		/* What gdb lets stay it expects nothing of: that is told when it is to go on. */
+		if (!cpu->stopped || cpu->action == GDB_STAY || (only_lasting && !lasting) ||
 		    !tells(gdb, i, &told))
 			continue;
 		cpu->stopped = false;
@@ -153,7 +155,11 @@ static bool tell_stop(struct vm_gdb *gdb, bool only_lasting)
 	return false;
 }
 
-/* The guest's own breakpoint instructions (a kernel's probes, a debugger inside) are its own matter. */
+/*
+ * The guest's own breakpoint instructions (a kernel's probes, a debugger inside) are its own matter. Whose
+ * one is, is judged once, when all came to rest: a stop that was not told waits, and meanwhile gdb may take
+ * its breakpoint away, to let another vCPU step over it.
+ */
 static void give_back_traps(struct vm_gdb *gdb)
 {
 	struct gdb_stop told;
@@ -161,7 +167,10 @@ static void give_back_traps(struct vm_gdb *gdb)
 	for (unsigned i = 0; i < gdb->target.cpus; i++) {
 		struct gdb_cpu *cpu = &gdb->cpus[i];
 
-		if (!cpu->stopped || cpu->stop.kind != ARCH_STOP_TRAP || tells(gdb, i, &told))
+		if (!cpu->stopped || cpu->judged)
+			continue;
+		cpu->judged = true;
+		if (cpu->stop.kind != ARCH_STOP_TRAP || tells(gdb, i, &told))
 			continue;
 		cpu->stopped = false;
 		(void)arch_inject_trap(&gdb->vm->vcpus[i], &cpu->debug);

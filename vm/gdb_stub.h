@@ -18,6 +18,7 @@ struct gdb_cpu {
 	struct arch_debug debug; /* how it runs */
 	enum gdb_action action;
 	bool stopped; /* it had an exit for us, that is in @stop */
+	bool judged;  /* and is not the guest's own affair */
 	struct arch_stop stop;
 };
 
