@@ -8,10 +8,12 @@
  * so that no symbolic link leads out of it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,6 +74,25 @@ static const char *place_for_root(void)
 	return NULL;
 }
 
+/* Whether @word stands in the file @program. */
+static bool has_word(const char *program, const char *word)
+{
+	int fd = open(program, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *text = MAP_FAILED;
+	bool found = false;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
+		text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text != MAP_FAILED) {
+		found = memmem(text, (size_t)st.st_size, word, strlen(word));
+		munmap(text, (size_t)st.st_size);
+	}
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
 static int start(struct daemon *daemon, const char *program, const char *dir, bool readonly,
 		 bool same_ids, int listener)
 {
@@ -97,6 +118,12 @@ static int start(struct daemon *daemon, const char *program, const char *dir, bo
 		"-o",
 		"cache=auto",
 		"--rlimit-nofile=0",
+		/*
+		 * The host's mounts below the directory stay plain directories. Announced, as the program in
+		 * Rust does unasked, they are automounts to the guest, and its overlayfs refuses to look
+		 * into those (EREMOTE). The C program does not announce them and knows no word for it.
+		 */
+		has_word(program, "no-announce-submounts") ? "--no-announce-submounts" : NULL,
 		NULL,
 	};
 	int r = source_word(root_at ? root_at : dir, source, sizeof(source));

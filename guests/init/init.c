@@ -40,11 +40,11 @@ static void tell(const char *word, const char *what)
 void fail(const char *what, const char *whom, long err)
 {
 	char digits[24], text[512];
+	size_t len = length(join(text, sizeof(text), what, " ", whom, ": error "));
 
-	join(text, sizeof(text), what, " ", whom, ": error ");
-	tell("error",
-	     join(text + length(text), sizeof(text) - length(text),
-		  decimal(digits + sizeof(digits), (unsigned long)-err), NULL, NULL, NULL));
+	join(text + len, sizeof(text) - len, decimal(digits + sizeof(digits), (unsigned long)-err),
+	     NULL, NULL, NULL);
+	tell("error", text);
 	if (status_port < 0)
 		sys(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_POWER_OFF, 0, 0,
 		    __NR_reboot);
