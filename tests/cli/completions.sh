@@ -60,6 +60,23 @@ for shell in zsh fish; do
 		not_ok "$shell: reads it" "$(head -n 1 said)"
 	fi
 done
-if command -v fish >/dev/null; then
-	is 'fish: completes' "$(HOME=$TMPDIR fish --no-config -c 'source fish; complete -C "hvrun exec --mod"' 2>/dev/null | cut -f1)" --modules
-fi
+# What they offer for a line, asked as a person asks by TAB.
+in_fish() { LINE=$1 HOME=$TMPDIR fish --no-config -c 'source fish; complete -C "$LINE"' 2>/dev/null | cut -f1; }
+in_zsh() { timeout 60 zsh -f "$TEST_TOP/tests/cli/complete.zsh" "$TMPDIR/zsh-functions" "$1" 2>/dev/null; }
+mkdir -p zsh-functions && cp zsh zsh-functions/_hvrun
+asked() { # SHELL
+	local ask=in_$1
+	is "$1: options" "$($ask 'hvrun --ke' | head -n 1)" --kernel
+	is "$1: commands" "$($ask 'hvrun e' | head -n 1)" exec
+	is "$1: options of a command" "$($ask 'hvrun exec --mod' | head -n 1)" --modules
+	is "$1: choices" "$($ask 'hvrun --console ' | grep -v '^line: ' | sort | tr '\n' ' ')" 'none serial virtio '
+	is "$1: choices behind =" "$($ask 'hvrun --console=s' | sed -n '1s/^--console=//p')$($ask 'hvrun --console=s' | sed -n 's/^line: .*=\(.*\) $/\1/p')" 'serial'
+	is "$1: files" "$($ask 'hvrun exec -k ker' | grep -v '^line: ' | sort | tr '\n' ' ')" 'kernel kernel.old '
+	is "$1: folders only" "$($ask 'hvrun exec --root fol' | head -n 1 | tr -d /) $($ask 'hvrun exec --root ' | grep -c '^kernel')" 'folder 0'
+	is "$1: a command behind --" "$($ask 'hvrun exec -k kernel -- una' | grep -x uname)" uname
+	is "$1: its words" "$($ask 'hvrun exec -k kernel -- cat fol' | head -n 1 | tr -d /)" folder
+	is "$1: ctl" "$($ask 'hvrun ctl kernel stat' | head -n 1)" status
+}
+for shell in zsh fish; do
+	if command -v $shell >/dev/null; then asked $shell; else skip "$shell: completes" "there is no $shell here"; fi
+done
