@@ -39,15 +39,19 @@ LIBS_OWN := $(sort $(foreach s,$(SRCS),$(OUT)/lib/$(subst /,-,$(patsubst %/,%,$(
 # arch/dt is no part of an x86 hvrun, but its tests and fuzzers run there too if libfdt is installed: the
 # sanitizers and libFuzzer know this machine only.
 DT_AS_WELL := $(if $(DT_DIR),,$(if $(wildcard /usr/include/libfdt.h),arch/dt))
-DT_SRCS := $(if $(DT_AS_WELL),$(wildcard $(DT_AS_WELL)/*.c))
-DT_LIB := $(if $(DT_AS_WELL),$(OUT)/lib/arch-dt.a)
+DT_HERE := $(DT_DIR)$(DT_AS_WELL)
+# So do those parts of an architecture that ask nothing of its KVM: each is tested and fuzzed everywhere.
+PURE_SRCS := arch/x86/walk.c arch/arm64/walk.c arch/riscv/walk.c arch/riscv/isa.c arch/riscv/step.c \
+	$(if $(DT_HERE),arch/arm64/tree.c arch/riscv/tree.c)
+ALSO_SRCS := $(if $(DT_AS_WELL),$(wildcard $(DT_AS_WELL)/*.c)) $(filter-out arch/$(ARCH)/%,$(PURE_SRCS))
+ALSO_LIB := $(OUT)/lib/also.a
 
 # Tests and fuzzers of one architecture's code lie in a folder of its name.
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c tests/unit/$(ARCH)/test_*.c \
-	$(if $(DT_DIR)$(DT_AS_WELL),tests/unit/dt/test_*.c)))
+	$(if $(DT_HERE),tests/unit/dt/test_*.c)))
 UNIT_BINS := $(patsubst %.c,$(OUT)/unit/%,$(notdir $(UNIT_SRCS)))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/$(ARCH)/fuzz_*.c \
-	$(if $(DT_DIR)$(DT_AS_WELL),tests/fuzz/dt/fuzz_*.c)))
+	$(if $(DT_HERE),tests/fuzz/dt/fuzz_*.c)))
 FUZZ_NAMES := $(patsubst fuzz_%.c,%,$(notdir $(FUZZ_SRCS)))
 REPLAY_BINS := $(FUZZ_NAMES:%=$(OUT)/replay/fuzz_%)
 
@@ -132,11 +136,9 @@ $(OUT)/lib/$(subst /,-,$(1)).a: $(filter $(OUT)/obj/$(1)/%,$(foreach o,$(OBJS),$
 endef
 $(foreach d,$(sort $(patsubst %/,%,$(dir $(SRCS)))),$(eval $(call own_library,$(d))))
 
-ifneq ($(DT_LIB),)
-$(DT_LIB): $(DT_SRCS:%.c=$(OUT)/obj/%.o)
+$(ALSO_LIB): $(ALSO_SRCS:%.c=$(OUT)/obj/%.o)
 	@mkdir -p $(@D)
-	$(call QUIET,AR,$(VARIANT) $(DT_AS_WELL))$(AR) rcs $@$(NEW) $^ && mv -f $@$(NEW) $@
-endif
+	$(call QUIET,AR,$(VARIANT) other architectures)$(AR) rcs $@$(NEW) $^ && mv -f $@$(NEW) $@
 
 ifeq ($(wildcard arch/$(ARCH)/*.c),)
 $(OUT)/hvrun:
@@ -152,15 +154,15 @@ $(OUT)/lib/tests.a: $(TEST_LIB_OBJS)
 	@mkdir -p $(@D)
 	$(call QUIET,AR,$(VARIANT) tests/lib)$(AR) rcs $@$(NEW) $^ && mv -f $@$(NEW) $@
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/dt/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/dt/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_UNIT)
 
@@ -171,15 +173,15 @@ REPLAY_MAIN := $(OUT)/obj/tests/lib/fuzz_replay.o
 LINK_REPLAY = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $< $(REPLAY_MAIN) \
 	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_REPLAY)
 
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_REPLAY)
 
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_REPLAY)
 
@@ -187,23 +189,23 @@ $(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(REPLAY_MAIN) $(OUT)/li
 LINK_FUZZ = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@$(NEW) $< \
 	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_FUZZ)
 
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_FUZZ)
 
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(DT_LIB)
+$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
 	@mkdir -p $(@D)
 	$(LINK_FUZZ)
 
-LINK_OWN = -Wl,--start-group $(LIBS_OWN) $(DT_LIB) -Wl,--end-group $(if $(DT_LIB),-lfdt)
+LINK_OWN = -Wl,--start-group $(LIBS_OWN) $(ALSO_LIB) -Wl,--end-group $(if $(DT_AS_WELL),-lfdt)
 
 -include $(OBJS:.o=.d) $(OUT)/obj/main.d
 -include $(UNIT_SRCS:%.c=$(OUT)/obj/%.d) $(FUZZ_SRCS:%.c=$(OUT)/obj/%.d)
--include $(TEST_LIB_OBJS:.o=.d) $(DT_SRCS:%.c=$(OUT)/obj/%.d)
+-include $(TEST_LIB_OBJS:.o=.d) $(ALSO_SRCS:%.c=$(OUT)/obj/%.d)
 
 # -- What to do with it ------------------------------------------------------------------------
 

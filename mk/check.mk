@@ -6,7 +6,7 @@
 CHECK := out/check
 MAIN_SRC := $(wildcard main.c)
 TEST_SRCS := $(sort $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/lib/*.c tests/lib/$(ARCH)/*.c))
-CHECK_SRCS := $(SRCS) $(DT_SRCS) $(MAIN_SRC) $(TEST_SRCS)
+CHECK_SRCS := $(SRCS) $(ALSO_SRCS) $(MAIN_SRC) $(TEST_SRCS)
 HEADERS := $(sort $(wildcard $(addsuffix /*.h,$(DIRS) $(DT_AS_WELL) tests/lib tests/fuzz tests/unit/$(ARCH))))
 FORMAT_SRCS = $(sort $(CHECK_SRCS) $(HEADERS) $(wildcard arch/*/*.[ch] tests/rig/*.[ch] \
 	tests/bench/*.[ch] guests/*.[ch] guests/*/*.[ch] guests/*/*/*.[ch] \

@@ -41,6 +41,12 @@ enum {
 	ARM64_VIRTIO_SIZE = 0x1000, /* bytes of each window */
 };
 
+/* Where window @index begins. */
+static inline uint64_t arm64_virtio_window(unsigned index)
+{
+	return ARM64_VIRTIO + (uint64_t)index * ARM64_VIRTIO_SIZE;
+}
+
 /* Shared peripheral interrupts: gsi 0 and up. */
 enum {
 	ARM64_SERIAL_GSI = 0,

@@ -92,7 +92,7 @@ int arch_virtio_slot(unsigned index, struct arch_slot *slot)
 {
 	if (index >= ARM64_VIRTIO_WINDOWS)
 		return -ENOSPC;
-	slot->base = ARM64_VIRTIO + (uint64_t)index * ARM64_VIRTIO_SIZE;
+	slot->base = arm64_virtio_window(index);
 	slot->gsi = ARM64_VIRTIO_GSI + index;
 	return 0;
 }
@@ -234,4 +234,11 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 	int r = dt_load(&target, arch->config.mem, images, &arch->boot);
 
 	return r ? r : arm64_write_tree(arch, images);
+}
+
+bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)
+{
+	*at = gpa(arch->boot.tree);
+	*size = arch->boot.tree_size;
+	return true;
 }

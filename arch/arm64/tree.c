@@ -10,7 +10,6 @@
 #include "arch/arm64/machine.h"
 #include "arch/dt/board.h"
 #include "arch/dt/tree.h"
-#include "base/diag.h"
 #include "hw/pl031.h"
 #include "hw/pvpanic.h"
 
@@ -176,13 +175,11 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 	};
 	struct dt dt;
 
-	for (unsigned i = 0; i < images->virtio_count; i++) {
-		struct arch_slot slot;
-
-		if (arch_virtio_slot(i, &slot) < 0)
-			return -ENOSPC;
-		virtio[i] = (struct dt_window){ slot.base, ARM64_VIRTIO_SIZE, slot.gsi };
-	}
+	if (images->virtio_count > ARM64_VIRTIO_WINDOWS)
+		return -ENOSPC;
+	for (unsigned i = 0; i < images->virtio_count; i++)
+		virtio[i] = (struct dt_window){ arm64_virtio_window(i), ARM64_VIRTIO_SIZE,
+						ARM64_VIRTIO_GSI + i };
 	dt_begin(&dt, blob, size);
 	dt_board(&dt, &board);
 	add_arm_nodes(&dt, arch);
@@ -192,11 +189,4 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 int arm64_write_tree(struct arch *arch, const struct arch_images *images)
 {
 	return dt_write(arch, arch->config.mem, &arch->boot, images, build);
-}
-
-bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)
-{
-	*at = gpa(arch->boot.tree);
-	*size = arch->boot.tree_size;
-	return true;
 }

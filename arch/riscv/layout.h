@@ -41,6 +41,12 @@ enum {
 	RISCV_VIRTIO_SIZE = 0x1000, /* bytes of each window */
 };
 
+/* Where window @index begins. */
+static inline uint64_t riscv_virtio_window(unsigned index)
+{
+	return RISCV_VIRTIO + (uint64_t)index * RISCV_VIRTIO_SIZE;
+}
+
 /* Sources; 0 is none. */
 enum {
 	RISCV_SERIAL_GSI = 1,

@@ -79,7 +79,7 @@ int arch_virtio_slot(unsigned index, struct arch_slot *slot)
 {
 	if (index >= RISCV_VIRTIO_WINDOWS)
 		return -ENOSPC;
-	slot->base = RISCV_VIRTIO + (uint64_t)index * RISCV_VIRTIO_SIZE;
+	slot->base = riscv_virtio_window(index);
 	slot->gsi = RISCV_VIRTIO_GSI + index;
 	return 0;
 }
@@ -138,7 +138,10 @@ int arch_vcpus_created(struct arch *arch, struct vcpu *vcpus)
 	arch->vcpus = vcpus;
 	for (unsigned i = 0; arch->config.serial_out && i < arch->config.cpus; i++)
 		riscv_sbi_offer_console(&vcpus[i]);
-	return riscv_intc_init(arch);
+
+	int r = riscv_read_isa(arch);
+
+	return r ? r : riscv_intc_init(arch);
 }
 
 void arch_destroy(struct arch *arch)
@@ -191,4 +194,11 @@ int arch_load(struct arch *arch, const struct arch_images *images)
 	int r = dt_load(&target, arch->config.mem, images, &arch->boot);
 
 	return r ? r : riscv_write_tree(arch, images);
+}
+
+bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)
+{
+	*at = gpa(arch->boot.tree);
+	*size = arch->boot.tree_size;
+	return true;
 }

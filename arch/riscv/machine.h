@@ -8,6 +8,7 @@
 
 #include "arch/arch.h"
 #include "arch/dt/image.h"
+#include "arch/riscv/isa.h"
 
 struct exit_device;
 struct pvpanic;
@@ -16,7 +17,9 @@ struct plic;
 
 struct arch {
 	struct arch_config config;
-	struct vcpu *vcpus; /* from arch_vcpus_created on */
+	struct vcpu *vcpus;   /* from arch_vcpus_created on, as are the next two */
+	struct riscv_isa isa; /* of every hart */
+	uint64_t frequency;   /* of the timer, Hz */
 	struct irq_line serial_irq;
 	struct irq_line clock_irq;
 	struct serial *serial;
@@ -38,6 +41,9 @@ void riscv_irq_level(struct arch *arch, unsigned gsi, struct irq_line *line);
 
 /* tree.c: the board as a device tree at arch->boot.tree. 0 or -errno, said. */
 int riscv_write_tree(struct arch *arch, const struct arch_images *images);
+
+/* vcpu.c: sets arch->isa and arch->frequency from the first hart. 0 or -errno, said. */
+int riscv_read_isa(struct arch *arch);
 
 /* sbi.c: a call of the guest's firmware interface that KVM left to us. VCPU_AGAIN or -ENOSYS. */
 int riscv_sbi(struct vcpu *vcpu);

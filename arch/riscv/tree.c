@@ -5,15 +5,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "arch/dt/board.h"
 #include "arch/dt/tree.h"
 #include "arch/riscv/isa.h"
 #include "arch/riscv/layout.h"
 #include "arch/riscv/machine.h"
-#include "arch/riscv/regs.h"
-#include "base/diag.h"
 #include "hw/goldfish_rtc.h"
 #include "hw/plic.h"
 #include "hw/pvpanic.h"
@@ -28,40 +25,6 @@ enum {
 	LEVEL_HIGH = 4,
 
 };
-
-/* Every hart is like the first one. 0 or -errno, said. */
-static int read_isa(const struct arch *arch, struct riscv_isa *isa, uint64_t *frequency)
-{
-	const struct vcpu *hart = &arch->vcpus[0];
-	uint64_t letters = 0;
-	uint64_t on;
-	int r = riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_ISA), &letters);
-
-	if (!r)
-		r = riscv_get_reg(hart, riscv_reg(RISCV_KIND_TIMER, 0), frequency);
-	if (r < 0) {
-		diag_error("vcpu 0: KVM does not tell its extensions and clock: %s", strerror(-r));
-		return r;
-	}
-	isa->letters = (uint32_t)letters;
-	/* Every hart that runs Linux has these; KVM tells of them since Linux 6.5. */
-	isa->extensions = UINT64_C(1) << RISCV_ISA_ZICNTR | UINT64_C(1) << RISCV_ISA_ZICSR |
-			  UINT64_C(1) << RISCV_ISA_ZIFENCEI;
-	for (unsigned i = 0; i < RISCV_ISA_NAMED; i++) {
-		if (!riscv_get_reg(hart, riscv_reg(RISCV_KIND_ISA_EXT, i), &on) && on)
-			isa->extensions |= UINT64_C(1) << i;
-	}
-	if (arch->plic)
-		isa->extensions &= ~(UINT64_C(1) << RISCV_ISA_SSAIA);
-	/* What an older KVM does not tell stays zero. */
-	(void)riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_CBOM_SIZE),
-			    &isa->cbom_size);
-	(void)riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_CBOZ_SIZE),
-			    &isa->cboz_size);
-	(void)riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_SATP_MODE),
-			    &isa->satp_mode);
-	return 0;
-}
 
 static void add_hart(struct dt *dt, unsigned hart, const struct riscv_isa *isa)
 {
@@ -94,15 +57,14 @@ static void add_hart(struct dt *dt, unsigned hart, const struct riscv_isa *isa)
 	dt_node_end(dt);
 }
 
-static void add_cpus(struct dt *dt, const struct arch *arch, const struct riscv_isa *isa,
-		     uint64_t frequency)
+static void add_cpus(struct dt *dt, const struct arch *arch)
 {
 	dt_node(dt, "cpus");
 	dt_u32(dt, "#address-cells", 1);
 	dt_u32(dt, "#size-cells", 0);
-	dt_u32(dt, "timebase-frequency", (uint32_t)frequency);
+	dt_u32(dt, "timebase-frequency", (uint32_t)arch->frequency);
 	for (unsigned i = 0; i < arch->config.cpus; i++)
-		add_hart(dt, i, isa);
+		add_hart(dt, i, &arch->isa);
 	dt_node_end(dt);
 }
 
@@ -218,24 +180,18 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 		.virtio_count = images->virtio_count,
 		.interrupt = arch->plic ? plic_interrupt : aplic_interrupt,
 	};
-	struct riscv_isa isa = { 0 };
-	uint64_t frequency;
 	struct dt dt;
-	int r = read_isa(arch, &isa, &frequency);
+	int r;
 
-	for (unsigned i = 0; !r && i < images->virtio_count; i++) {
-		struct arch_slot slot;
-
-		r = arch_virtio_slot(i, &slot);
-		if (!r)
-			virtio[i] = (struct dt_window){ slot.base, RISCV_VIRTIO_SIZE, slot.gsi };
-	}
-	if (r < 0)
-		return r;
+	if (images->virtio_count > RISCV_VIRTIO_WINDOWS)
+		return -ENOSPC;
+	for (unsigned i = 0; i < images->virtio_count; i++)
+		virtio[i] = (struct dt_window){ riscv_virtio_window(i), RISCV_VIRTIO_SIZE,
+						RISCV_VIRTIO_GSI + i };
 	dt_begin(&dt, blob, size);
 	dt_board(&dt, &board);
 	add_clock(&dt, &board);
-	add_cpus(&dt, arch, &isa, frequency);
+	add_cpus(&dt, arch);
 	r = arch->plic ? add_plic(&dt, arch) : add_aia(&dt, arch);
 	return r ? r : dt_finish(&dt);
 }
@@ -243,11 +199,4 @@ static int build(const struct arch *arch, const struct arch_images *images, void
 int riscv_write_tree(struct arch *arch, const struct arch_images *images)
 {
 	return dt_write(arch, arch->config.mem, &arch->boot, images, build);
-}
-
-bool arch_tree_place(const struct arch *arch, gpa_t *at, uint64_t *size)
-{
-	*at = gpa(arch->boot.tree);
-	*size = arch->boot.tree_size;
-	return true;
 }

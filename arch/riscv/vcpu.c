@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A hart at its first instruction, and the exits that only riscv has. */
+/* What a hart can do, a hart at its first instruction, and the exits that only riscv has. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -15,9 +15,11 @@ enum {
 
 	/* RISC-V Cryptography Extensions, "Entropy Source Extension" */
 	CSR_SEED = 0x015,
-	SEED_WAIT = 1, /* of the two highest of 32 bits: no entropy yet */
-	SEED_READY = 2,
 };
+
+/* The two highest of its 32 bits: no entropy yet, or here it is. */
+#define SEED_WAIT  UINT32_C(1)
+#define SEED_READY UINT32_C(2)
 
 int riscv_get_reg(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
 {
@@ -31,6 +33,40 @@ int riscv_set_reg(const struct vcpu *vcpu, uint64_t id, uint64_t value)
 	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
 
 	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+int riscv_read_isa(struct arch *arch)
+{
+	const struct vcpu *hart = &arch->vcpus[0];
+	struct riscv_isa *isa = &arch->isa;
+	uint64_t letters = 0;
+	uint64_t on;
+	int r = riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_ISA), &letters);
+
+	if (!r)
+		r = riscv_get_reg(hart, riscv_reg(RISCV_KIND_TIMER, 0), &arch->frequency);
+	if (r < 0) {
+		diag_error("vcpu 0: KVM does not tell its extensions and clock: %s", strerror(-r));
+		return r;
+	}
+	isa->letters = (uint32_t)letters;
+	/* Every hart that runs Linux has these; KVM tells of them since Linux 6.5. */
+	isa->extensions = UINT64_C(1) << RISCV_ISA_ZICNTR | UINT64_C(1) << RISCV_ISA_ZICSR |
+			  UINT64_C(1) << RISCV_ISA_ZIFENCEI;
+	for (unsigned i = 0; i < RISCV_ISA_NAMED; i++) {
+		if (!riscv_get_reg(hart, riscv_reg(RISCV_KIND_ISA_EXT, i), &on) && on)
+			isa->extensions |= UINT64_C(1) << i;
+	}
+	if (arch->plic)
+		isa->extensions &= ~(UINT64_C(1) << RISCV_ISA_SSAIA);
+	/* What an older KVM does not tell stays zero. */
+	(void)riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_CBOM_SIZE),
+			    &isa->cbom_size);
+	(void)riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_CBOZ_SIZE),
+			    &isa->cboz_size);
+	(void)riscv_get_reg(hart, riscv_reg(RISCV_KIND_CONFIG, RISCV_CONFIG_SATP_MODE),
+			    &isa->satp_mode);
+	return 0;
 }
 
 /*
@@ -61,12 +97,23 @@ int arch_vcpu_setup(struct arch *arch, struct vcpu *vcpu)
 	return 0;
 }
 
+/* On the loop's thread: a vCPU's has no call for it. */
+static void read_seed(void *opaque)
+{
+	uint32_t *seed = opaque;
+	uint16_t entropy = 0;
+
+	if (getrandom(&entropy, sizeof(entropy), GRND_NONBLOCK) == (ssize_t)sizeof(entropy))
+		*seed = SEED_READY << 30 | entropy;
+	else
+		*seed = SEED_WAIT << 30;
+}
+
 /* The only register that KVM leaves to us: seed, 16 bits of entropy for each read. */
 static int handle_csr(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
-	uint16_t entropy = 0;
-	uint32_t state = SEED_READY;
+	uint32_t seed = 0;
 
 	if (run->riscv_csr.csr_num != CSR_SEED) {
 		diag_error("vcpu %u: KVM hands over register %#lx, which hvrun did not ask for",
@@ -74,9 +121,8 @@ static int handle_csr(struct vcpu *vcpu)
 		arch_vcpu_dump(vcpu);
 		return (int)vcpu_tell_end(vcpu, VCPU_END_DEFECT);
 	}
-	if (getrandom(&entropy, sizeof(entropy), GRND_NONBLOCK) != (ssize_t)sizeof(entropy))
-		state = SEED_WAIT;
-	run->riscv_csr.ret_value = (unsigned long)state << 30 | entropy;
+	loop_call(vcpu->env->arch->config.loop, read_seed, &seed);
+	run->riscv_csr.ret_value = seed;
 	return VCPU_AGAIN;
 }
 
