@@ -223,9 +223,9 @@ static void on_input(void *opaque, uint32_t events)
 		pump(console);
 }
 
-void vm_console_room(void *opaque)
+void vm_console_room(struct console *console)
 {
-	pump(opaque);
+	pump(console);
 }
 
 void vm_console_start(struct console *console)

@@ -71,7 +71,7 @@ void vm_console_output(void *opaque, const void *data, size_t len);
  */
 size_t vm_console_fits(struct console *console, size_t len);
 
-/* The sink has room again: hands on what is pending, then reads more. Matches loop_fn. */
-void vm_console_room(void *opaque);
+/* The sink has room again: hands on what is pending, then reads more. */
+void vm_console_room(struct console *console);
 
 #endif

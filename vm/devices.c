@@ -220,13 +220,6 @@ static void console_writable(void *opaque)
 	virtio_console_output_ready(opaque, 0);
 }
 
-static void console_room(void *opaque)
-{
-	struct vm *vm = opaque;
-
-	vm_console_room(&vm->console);
-}
-
 static int connect_ports(struct vm *vm, struct virtio_dev *dev)
 {
 	int r = 0;
@@ -261,7 +254,7 @@ static int create_console(struct vm *vm)
 
 	if (console)
 		ports[0] = (struct virtio_console_port){ .out = console_out,
-							 .room = console_room,
+							 .room = vm_input_room,
 							 .opaque = vm };
 	for (unsigned i = 0; i < vm->config->port_count; i++)
 		ports[i + 1] = port_host(&vm->ports[i], &vm->config->ports[i]);

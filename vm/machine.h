@@ -256,6 +256,9 @@ void vm_judge_console(struct vm *vm);
 /* vm/vm.c: what the guest prints, by whatever device. Loop thread; matches serial_out_fn. */
 void vm_guest_output(void *opaque, const void *data, size_t len);
 
+/* vm/vm.c: its console takes input again, whoever has some. Loop thread; matches loop_fn. */
+void vm_input_room(void *opaque);
+
 /*
  * vm/moments.c: keeps the time of @moment, the first one if it comes again, and with -v says @what
  * (NULL: nothing) and that time. Any thread.

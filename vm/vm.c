@@ -172,6 +172,14 @@ void vm_guest_output(void *opaque, const void *data, size_t len)
 	vm_console_output(&vm->console, data, len);
 }
 
+void vm_input_room(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	vm_console_room(&vm->console);
+	control_room(&vm->control);
+}
+
 static size_t serial_sink(void *opaque, const void *data, size_t len)
 {
 	return serial_input(opaque, data, len);
@@ -201,7 +209,7 @@ static int create_board(struct vm *vm)
 	if (serial && vm->config->console == VM_CONSOLE_SERIAL) {
 		vm->console.sink = serial_sink;
 		vm->console.sink_opaque = serial;
-		serial_on_room(serial, vm_console_room, &vm->console);
+		serial_on_room(serial, vm_input_room, vm);
 	}
 	return 0;
 }

@@ -72,6 +72,14 @@ over
 expect control-console-ends 0
 if grep -q 'abc.*echo: 3 bytes' <(tr -d '\r\n' <"$J"); then ok control-console; else not_ok control-console "$(head -c 200 "$J")"; fi
 
+# More at once than the port holds: all of it comes, as the guest takes it.
+machine echo -a irq
+{ head -c 20000 /dev/zero | tr '\0' x; printf q; sleep 1; } | timeout 20 "$HVRUN" ctl "$S" console >"$J" 2>&1
+"$HVRUN" ctl "$S" stop >/dev/null 2>&1 # only if it still runs
+over
+expect control-console-much 0
+if grep -q 'echo: 20000 bytes' "$TMP/out.lines"; then ok control-console-all-came; else not_ok control-console-all-came "$(last_words)"; fi
+
 # Events, reset, stop.
 machine spin
 timeout 20 "$HVRUN" ctl "$S" events >"$TMP/events" 2>&1 &
