@@ -88,9 +88,11 @@ static int make_shared_memory(struct vm *vm)
 	}
 	if (vm->config->verbosity > 0)
 		diag_note("guest memory is shared with other processes: %s",
-			  mem_share_huge() ? "the host may give it huge pages"
-					   : "small pages only, as the host has no huge ones for "
-					     "shared memory (transparent_hugepage/shmem_enabled)");
+			  vm->config->hugepages ? "all of it huge pages"
+			  : mem_share_huge()
+				  ? "the host may give it huge pages"
+				  : "small pages only, as the host has no huge ones for "
+				    "shared memory (transparent_hugepage/shmem_enabled)");
 	return 0;
 }
 

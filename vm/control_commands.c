@@ -122,6 +122,11 @@ static int run_stop(const struct call *call)
 /* Whatever the guest does, as by the button of a machine. */
 static int run_reset(const struct call *call)
 {
+	if (vm_has_backends(call->vm->config))
+		return refuse(
+			call, -EOPNOTSUPP,
+			"who serves --share, --vhost-user or disks of format qcow2 does so for "
+			"one boot");
 	call->vm->restart = true;
 	vm_end(call->vm, VM_END_RESET, 0);
 	return 0;

@@ -104,6 +104,19 @@ machine panic
 over
 expect control-panic 134
 
+# What another process serves, it serves for one boot: a reset is refused, and the machine goes on.
+if command -v qemu-storage-daemon >/dev/null && command -v qemu-img >/dev/null; then
+	qemu-img create -q -f qcow2 "$TMP/once.qcow2" 1M
+	machine spin -d "$TMP/once.qcow2,format=qcow2"
+	ctl control-reset-served 71 'does so for one boot' reset
+	ctl control-reset-served-goes-on 0 '"boots": 1' status
+	ctl control-reset-served-stop 0 '' stop
+	over
+	expect control-reset-served-end 0
+else
+	skip control-reset-served 'qemu-storage-daemon or qemu-img is not installed'
+fi
+
 # An NMI reaches the guest, which takes it as an exception that nobody expected.
 machine echo -a irq
 ctl control-nmi 0 '' nmi

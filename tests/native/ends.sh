@@ -92,6 +92,16 @@ truncate -s 64K "$TMP/count"
 run again -m 64M -c 2 -d "$TMP/count" -a times=3 --reboot
 expect ends-reboot 3 'again: boot 4'
 if [ "$(grep -c 'it starts again' "$TMP/err")" = 3 ]; then ok ends-reboot-words; else not_ok ends-reboot-words "$(last_words)"; fi
+# With each device that does not need somebody for one boot only.
+truncate -s 0 "$TMP/count"
+truncate -s 64K "$TMP/count"
+truncate -s 2M "$TMP/pmem"
+words=(-d "$TMP/pmem,ro" -d "$TMP/pmem,ro,cow" --pmem "$TMP/pmem" --balloon --vsock "3,path=$TMP/vs" --port "p,file=$TMP/port"
+	--port "q,socket=$TMP/port.sock" --rng bw=64K --io-uring)
+! command -v passt >/dev/null || words+=(--net user)
+run again -m 64M -d "$TMP/count" "${words[@]}" -a times=3 --reboot
+expect ends-reboot-devices 3 'again: boot 4'
+if [ ! -e "$TMP/vs" ] && [ ! -e "$TMP/port.sock" ]; then ok ends-reboot-sockets-go; else not_ok ends-reboot-sockets-go "$(ls "$TMP")"; fi
 truncate -s 0 "$TMP/count"
 truncate -s 64K "$TMP/count"
 run again -m 64M -d "$TMP/count" -a times=3

@@ -50,8 +50,17 @@ if ! echo $((before + 40)) 2>/dev/null >$pool || [ "$(cat $pool)" -lt $((before 
 fi
 run mem -m 64M --hugepages --prefault --report "$TMP/report"
 full=$(peak)
-echo "$before" >$pool
 expect memory-hugepages 0
+# Shared with a process that serves a disk: the same pages, and requests go through them.
+if command -v qemu-storage-daemon >/dev/null && command -v qemu-img >/dev/null; then
+	qemu-img create -q -f qcow2 "$TMP/huge.qcow2" 1M
+	run virtio-blk -m 64M --hugepages -v -d "$TMP/huge.qcow2,format=qcow2"
+	expect memory-hugepages-shared 0 'virtio-blk: reset in flight'
+	says memory-hugepages-shared-words 'shared with other processes: all of it huge pages'
+else
+	skip memory-hugepages-shared 'qemu-storage-daemon or qemu-img is not installed'
+fi
+echo "$before" >$pool
 # Such pages are not counted as resident: the guest's memory was of no others.
 if [ "${full:-999}" -lt 60 ] || [ -n "$HVRUN_SANITIZER" ]; then
 	ok memory-hugepages-only

@@ -18,6 +18,8 @@ dice() { [ $((RANDOM % $1)) = 0 ]; }
 chmod 755 "$TMP"
 truncate -s 1M "$TMP/disk" "$TMP/disk2"
 chmod 666 "$TMP/disk" "$TMP/disk2"
+mkdir -m 1777 "$TMP/any"
+passt=$(command -v passt) virtiofsd=$(PATH=/usr/lib/qemu:/usr/libexec:$PATH command -v virtiofsd)
 full=
 if [ "$(id -u)" = 0 ] && mkdir "$TMP/full" && mount -t tmpfs -o size=64k,mode=777 none "$TMP/full" 2>/dev/null; then
 	full=$TMP/full
@@ -34,6 +36,21 @@ if [ "$(id -u)" = 0 ] && mknod -m 666 "$TMP/kvm" c 10 232 && unshare --mount sh 
 fi
 ahead=
 ! unshare --time --fork --monotonic 900000000 --boottime 900000000 true 2>/dev/null || ahead=yes
+
+# devices: any others beside the guest's own, into $words.
+devices() {
+	! dice 4 || words+=(--balloon)
+	! dice 4 || words+=(--vsock "3,path=$TMP/any/vsock$n")
+	! dice 4 || words+=(--pmem "$TMP/disk2")
+	! dice 5 || words+=(--port "odd,socket=$TMP/any/port$n")
+	! dice 5 || words+=(--port "even,file=$TMP/any/file$n")
+	! dice 5 || words+=(--rng bw=1M)
+	! dice 5 || words+=(-d "$TMP/disk2,ro,cow")
+	! dice 6 || words+=(--control "$TMP/any/control$n")
+	! dice 6 || words+=(--virtio pci)
+	! dice 8 || [ -z "$passt" ] || words+=(--net user)
+	[[ " ${words[*]} " == *' --reboot '* ]] || ! dice 8 || [ -z "$virtiofsd" ] || words+=(-s "$TMP/any")
+}
 
 # choose: the words of a run in $words, what goes before in $before, its name in $what.
 choose() {
@@ -61,10 +78,11 @@ choose() {
 	words+=(-m "$picked")
 	pick -q -q -v ''
 	[ -z "$picked" ] || words+=("$picked")
-	! dice 5 || words+=(--log "$TMP/log")
+	! dice 5 || words+=(--log "$TMP/any/log$n")
 	! dice 6 || words+=(--reboot)
 	! dice 6 || words+=(--until 'no such line')
-	! dice 8 || words+=(--report "$TMP/report")
+	! dice 8 || words+=(--report "$TMP/any/report$n")
+	devices
 	words+=(--timeout 2)
 	pick us us user other
 	case $picked/$(id -u)/$other in

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The host's programs for vsock.sh: vsock-host.py SOCKET listen SECONDS | echo N BYTES | nobody PORT."""
+"""The host's programs for vsock.sh: vsock-host.py SOCKET listen SECONDS | echo N BYTES | hold | nobody PORT."""
 import os
 import socket
 import sys
@@ -71,6 +71,17 @@ elif what == "echo":
             if s.recv(1):
                 sys.exit("more came")
         s.close()
+elif what == "hold":
+    # A connection that is open until the machine takes it away; the word is for those who wait for it.
+    s = client(1234)
+    if not line_of(s).startswith(b"OK "):
+        sys.exit("no OK")
+    s.sendall(b"held")
+    if s.recv(4) != b"held":
+        sys.exit("no echo")
+    print("held", flush=True)
+    if s.recv(1):
+        sys.exit("more came")
 elif what == "nobody":
     if line_of(client(int(sys.argv[3]))):
         sys.exit("a line came")

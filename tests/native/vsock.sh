@@ -60,6 +60,29 @@ said vsock-log host echo 1 5000
 over
 expect vsock-log-end 0 "vsock: all is well"
 if grep -q 'sandbox: ' "$TMP/err"; then not_ok vsock-log-quiet "$(grep 'sandbox: ' "$TMP/err" | head -n 1)"; else ok vsock-log-quiet; fi
+# A reset by the control socket with a connection open, and every other device there: the client is hung up on, and
+# the guest serves again.
+truncate -s 1M "$TMP/disk" "$TMP/pmem"
+words=(--control "$TMP/control" -d "$TMP/disk" --pmem "$TMP/pmem" --balloon --port "log,file=$TMP/port" --rng bw=64K)
+! command -v passt >/dev/null || words+=(--net user)
+guest 99 "${words[@]}"
+wait $listener
+host hold >"$TMP/held" 2>&1 &
+holder=$!
+until grep -q held "$TMP/held" || ! kill -0 $holder 2>/dev/null; do sleep 0.02; done
+rm -f "$S"_700
+host listen 60 >"$TMP/listen" 2>&1 &
+listener=$!
+until grep -q listening "$TMP/listen" || ! kill -0 $listener 2>/dev/null; do sleep 0.02; done
+if words=$(timeout 20 "$HVRUN" ctl "$TMP/control" reset 2>&1); then ok vsock-reset; else not_ok vsock-reset "$words"; fi
+wait $holder
+said vsock-reset-hangs-up tail -n 1 "$TMP/held"
+wait $listener
+said vsock-reset-guest-connects tail -n 1 "$TMP/listen"
+said vsock-reset-host-connects host echo 2 3000
+kill -TERM $pid
+over
+if [ "$status" = 143 ] && [ ! -e "$S" ]; then ok vsock-reset-end; else not_ok vsock-reset-end "$(last_words)"; fi
 # A client that nobody hears is hung up on when the machine goes.
 guest 99
 wait $listener
