@@ -166,32 +166,9 @@ void lock_wait_at(struct lock *lock, struct cond *cond, const char *where)
 }
 
 NO_THREAD_SAFETY_ANALYSIS
-int lock_wait_ms_at(struct lock *lock, struct cond *cond, uint32_t ms, const char *where)
-{
-	struct timespec end;
-	int err;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += (time_t)(ms / 1000);
-	end.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (end.tv_nsec >= 1000000000) {
-		end.tv_nsec -= 1000000000;
-		end.tv_sec++;
-	}
-	note_wait(lock, where);
-	err = pthread_cond_timedwait(&cond->cond, &lock->mutex, &end);
-	note_take(lock, where);
-	return -err;
-}
-
 void cond_init(struct cond *cond)
 {
-	pthread_condattr_t attr;
-
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&cond->cond, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	(void)pthread_cond_init(&cond->cond, NULL);
 }
 
 void cond_destroy(struct cond *cond)

@@ -102,9 +102,6 @@ void lock_destroy(struct lock *lock);
 /* Let the lock go, wait for the condition, take the lock again. May wake without cause. */
 #define lock_wait(lock, cond) lock_wait_at((lock), (cond), LOCK_HERE)
 
-/* As lock_wait() for at most ms milliseconds: 0, or -ETIMEDOUT; the lock is held either way. */
-#define lock_wait_ms(lock, cond, ms) lock_wait_ms_at((lock), (cond), (ms), LOCK_HERE)
-
 /* State that the calling thread holds the lock; debug builds check it. */
 #define lock_assert_held(lock) lock_assert_held_at((lock), LOCK_HERE)
 
@@ -120,8 +117,6 @@ void cond_broadcast(struct cond *cond);
 
 /* What the macros above call; where is "file:line" of the caller, a string constant. */
 void lock_wait_at(struct lock *lock, struct cond *cond, const char *where) REQUIRES(lock);
-int lock_wait_ms_at(struct lock *lock, struct cond *cond, uint32_t ms, const char *where)
-	REQUIRES(lock);
 
 #if HVRUN_DEBUG
 

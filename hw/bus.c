@@ -130,17 +130,3 @@ bool bus_write(const struct bus *bus, enum bus_space space, uint64_t addr, const
 	window->ops->write(window->opaque, addr - window->base, data, len);
 	return true;
 }
-
-void bus_each(const struct bus *bus,
-	      void (*fn)(void *arg, enum bus_space space, uint64_t base, uint64_t size,
-			 const char *name),
-	      void *arg)
-{
-	for (unsigned int i = 0; i < BUS_SPACES; i++) {
-		const struct space *space = &bus->spaces[i];
-
-		for (size_t j = 0; j < space->count; j++)
-			fn(arg, (enum bus_space)i, space->windows[j].base, space->windows[j].size,
-			   space->windows[j].name);
-	}
-}

@@ -52,10 +52,4 @@ bool bus_read(const struct bus *bus, enum bus_space space, uint64_t addr, void *
 bool bus_write(const struct bus *bus, enum bus_space space, uint64_t addr, const void *data,
 	       size_t len);
 
-/* Calls @fn for each window in ascending order of address (for `info devices` and tests). */
-void bus_each(const struct bus *bus,
-	      void (*fn)(void *arg, enum bus_space space, uint64_t base, uint64_t size,
-			 const char *name),
-	      void *arg);
-
 #endif

@@ -74,15 +74,6 @@ static uint8_t *host_at(const struct guest_mem *mem, uint64_t at, uint64_t *run)
 	return (uint8_t *)region->host + (at - region->start.v);
 }
 
-/* The host address behind the byte before @at, and in *@run how many bytes the region has there. */
-static uint8_t *host_before(const struct guest_mem *mem, uint64_t at, uint64_t *run)
-{
-	const struct mem_region *region = region_at(mem, at - 1);
-
-	*run = at - region->start.v;
-	return (uint8_t *)region->host + *run;
-}
-
 int mem_read(const struct guest_mem *mem, gpa_t from, void *to, size_t len)
 {
 	uint8_t *out = (uint8_t *)to;
@@ -131,47 +122,6 @@ int mem_write(struct guest_mem *mem, gpa_t to, const void *from, size_t len)
 int mem_load(struct guest_mem *mem, gpa_t to, const void *from, size_t len)
 {
 	return write_kinds(mem, to, from, len, MAY_LOAD);
-}
-
-/* Pieces in ascending order: right when the destination is not above the source. */
-static void copy_up(const struct guest_mem *mem, uint64_t to, uint64_t from, size_t len)
-{
-	while (len) {
-		uint64_t run_to, run_from;
-		uint8_t *dst = host_at(mem, to, &run_to);
-		const uint8_t *src = host_at(mem, from, &run_from);
-		size_t n = (size_t)u64_min(u64_min(run_to, run_from), len);
-
-		memmove(dst, src, n);
-		to += n;
-		from += n;
-		len -= n;
-	}
-}
-
-/* Pieces in descending order: right when the destination is above the source. */
-static void copy_down(const struct guest_mem *mem, uint64_t to, uint64_t from, size_t len)
-{
-	while (len) {
-		uint64_t run_to, run_from;
-		uint8_t *dst = host_before(mem, to + len, &run_to);
-		const uint8_t *src = host_before(mem, from + len, &run_from);
-		size_t n = (size_t)u64_min(u64_min(run_to, run_from), len);
-
-		memmove(dst - n, src - n, n);
-		len -= n;
-	}
-}
-
-int mem_copy(struct guest_mem *mem, gpa_t to, gpa_t from, size_t len)
-{
-	if (!inside(mem, to, len, MAY_WRITE) || !inside(mem, from, len, MAY_READ))
-		return -EFAULT;
-	if (to.v <= from.v)
-		copy_up(mem, to.v, from.v, len);
-	else
-		copy_down(mem, to.v, from.v, len);
-	return 0;
 }
 
 int mem_fill(struct guest_mem *mem, gpa_t to, uint8_t byte, size_t len)

@@ -153,9 +153,6 @@ int mem_read(const struct guest_mem *mem, gpa_t from, void *to, size_t len);
  */
 int mem_write(struct guest_mem *mem, gpa_t to, const void *from, size_t len);
 
-/* Copies @len bytes within the guest; the ranges may overlap. 0 or -EFAULT. */
-int mem_copy(struct guest_mem *mem, gpa_t to, gpa_t from, size_t len);
-
 /* Sets @len bytes of RAM to @byte. 0 or -EFAULT. */
 int mem_fill(struct guest_mem *mem, gpa_t to, uint8_t byte, size_t len);
 

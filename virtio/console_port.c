@@ -102,7 +102,7 @@ static uint32_t input_used(const struct console_port *port)
 	return port->input_head - port->input_tail;
 }
 
-bool console_port_drained(const struct console_port *port)
+static bool is_drained(const struct console_port *port)
 {
 	return input_used(port) == 0;
 }
@@ -172,7 +172,7 @@ void console_port_serve_rx(struct console *con, unsigned number)
 	struct console_port *port = &con->ports[number];
 
 	push_input(con, number);
-	if (port->host_closing && console_port_drained(port)) {
+	if (port->host_closing && is_drained(port)) {
 		port->host_closing = false;
 		port->host_open = false;
 		console_control_tell_open(con, number);
@@ -204,7 +204,7 @@ void virtio_console_connect(struct virtio_dev *dev, unsigned number, bool open)
 	struct console *con = dev->priv;
 	struct console_port *port = &con->ports[number];
 
-	port->host_closing = !open && port->host_open && !console_port_drained(port);
+	port->host_closing = !open && port->host_open && !is_drained(port);
 	if (port->host_closing)
 		return;
 	port->host_open = open;

@@ -57,7 +57,6 @@ unsigned console_tx_queue(unsigned port);
 void console_port_serve_tx(struct console *con, unsigned number);
 void console_port_serve_rx(struct console *con, unsigned number);
 void console_port_reset(struct console_port *port);
-bool console_port_drained(const struct console_port *port);
 
 /* console_control.c: doorbells, and what the host has to say of a port. */
 void console_control_serve_tx(struct console *con);

@@ -45,7 +45,8 @@ struct vm_core {
 	bool at_end; /* it is --core's */
 };
 
-bool vm_core_wanted(const struct vm *vm)
+/* Whether cores can be asked for in this run: --core, or another option that offers them. */
+static bool is_wanted(const struct vm *vm)
 {
 	return vm->config->core || vm->config->control;
 }
@@ -225,7 +226,7 @@ int vm_core_prepare(struct vm *vm)
 	struct vm_core *core;
 	int r;
 
-	if (!vm_core_wanted(vm))
+	if (!is_wanted(vm))
 		return 0;
 	core = calloc(1, sizeof(*core));
 	if (!core)

@@ -17,13 +17,10 @@ typedef void (*vm_core_fn)(void *opaque, int result, uint64_t written);
 
 /*
  * Starts the thread that writes cores, if the command line asks for something that may want one
- * (vm_core_wanted): none can be started once the loop runs. After vm_gdb_start, before the vCPUs.
+ * (--core, --control): none can be started once the loop runs. After vm_gdb_start, before the vCPUs.
  * 0 or -errno, said.
  */
 int vm_core_prepare(struct vm *vm);
-
-/* Whether cores can be asked for in this run: --core, or another option that offers them. */
-bool vm_core_wanted(const struct vm *vm);
 
 /*
  * Pauses the machine and has a core written to the regular file @fd, which stays the caller's and must

@@ -156,33 +156,6 @@ static void write_carries_bytes(void **state)
 	assert_int_equal(p.writes, 1);
 }
 
-static void note_window(void *arg, enum bus_space space, uint64_t base, uint64_t size,
-			const char *name)
-{
-	uint64_t *sum = (uint64_t *)arg;
-
-	assert_string_equal(name, "probe");
-	/* Each step multiplies, so the order counts. */
-	*sum = *sum * 31 + base + size * 3 + (uint64_t)space * 5;
-}
-
-static void each_is_in_order(void **state)
-{
-	struct probe p = { 0 };
-	uint64_t sum = 0, want = 0;
-
-	assert_int_equal(add(*state, BUS_MMIO, 0x3000, 1, &p), 0);
-	assert_int_equal(add(*state, BUS_PIO, 0x60, 2, &p), 0);
-	assert_int_equal(add(*state, BUS_MMIO, 0x1000, 3, &p), 0);
-	assert_int_equal(add(*state, BUS_PIO, 0x10, 4, &p), 0);
-	note_window(&want, BUS_PIO, 0x10, 4, "probe");
-	note_window(&want, BUS_PIO, 0x60, 2, "probe");
-	note_window(&want, BUS_MMIO, 0x1000, 3, "probe");
-	note_window(&want, BUS_MMIO, 0x3000, 1, "probe");
-	bus_each((struct bus *)*state, note_window, &sum);
-	assert_true(sum == want);
-}
-
 /* The guard bytes of a buffer around an access of @len bytes. */
 static void check_guards(const uint8_t *buf, size_t len)
 {
@@ -261,7 +234,6 @@ int main(void)
 		ON_BUS(add_refuses_too_many),
 		ON_BUS(lookup_finds_each),
 		ON_BUS(write_carries_bytes),
-		ON_BUS(each_is_in_order),
 		ON_BUS(test_threat_17_bus_sizes),
 	};
 

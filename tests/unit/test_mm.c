@@ -152,8 +152,6 @@ static void test_threat_13_registers_are_no_memory(void **state)
 		assert_int_equal(mem_write(mem, gpa(at), bytes, sizeof(bytes)), -EFAULT);
 		assert_int_equal(mem_load(mem, gpa(at), bytes, sizeof(bytes)), -EFAULT);
 		assert_int_equal(mem_fill(mem, gpa(at), 0, sizeof(bytes)), -EFAULT);
-		assert_int_equal(mem_copy(mem, gpa(low), gpa(at), sizeof(bytes)), -EFAULT);
-		assert_int_equal(mem_copy(mem, gpa(at), gpa(low), sizeof(bytes)), -EFAULT);
 		assert_int_equal(mem_segments(mem, gpa(at), 16, MEM_READ, iov, 4), -EFAULT);
 		assert_int_equal(mem_segments(mem, gpa(at), 16, MEM_WRITE, iov, 4), -EFAULT);
 		assert_int_equal(mem_load32(mem, gpa(at), &word), -EFAULT);
@@ -351,7 +349,6 @@ static void ranges_are_judged(void **state)
 		assert_int_equal(mem_write(mem, gpa(c->start), buf, c->len), write);
 		assert_int_equal(mem_load(mem, gpa(c->start), buf, c->len), read);
 		assert_int_equal(mem_fill(mem, gpa(c->start), 0, c->len), write);
-		assert_int_equal(mem_copy(mem, gpa(c->start), gpa(c->start), c->len), write);
 		if (!c->write)
 			assert_int_equal(mem_read_file(mem, gpa(c->start), -1, 0, c->len), -EFAULT);
 		n = mem_segments(mem, gpa(c->start), c->len, MEM_READ, iov, ARRAY_SIZE(iov));
@@ -403,7 +400,6 @@ static void refused_write_touches_nothing(void **state)
 	/* The first bytes of the range would be RAM. */
 	assert_int_equal(mem_write(mem, gpa(rom - PAGE), in, PAGE + 1), -EFAULT);
 	assert_int_equal(mem_fill(mem, gpa(rom - PAGE), 0xee, PAGE + 1), -EFAULT);
-	assert_int_equal(mem_copy(mem, gpa(rom - PAGE), gpa(low), PAGE + 1), -EFAULT);
 	assert_int_equal(mem_read(mem, gpa(rom - PAGE), out, PAGE), 0);
 	for (size_t i = 0; i < PAGE; i++)
 		assert_int_equal(out[i], 0);
@@ -430,11 +426,6 @@ static void load_fills_read_only(void **state)
 	assert_int_equal(mem_read(mem, gpa(rom - 32), out, sizeof(out)), 0);
 	assert_memory_equal(in, out, sizeof(in));
 	assert_int_equal(mem_load(mem, gpa(hole - 1), in, 2), -EFAULT);
-	/* Copying out of it is a read. */
-	assert_int_equal(mem_copy(mem, gpa(low), gpa(rom), 32), 0);
-	assert_int_equal(mem_read(mem, gpa(low), out, 32), 0);
-	assert_memory_equal(in + 32, out, 32);
-	assert_int_equal(mem_copy(mem, gpa(rom), gpa(low), 32), -EFAULT);
 }
 
 static void fill_stops_where_it_should(void **state)
@@ -448,31 +439,6 @@ static void fill_stops_where_it_should(void **state)
 	assert_int_equal(out[PAGE + 1], 0);
 	for (size_t i = 1; i <= PAGE; i++)
 		assert_int_equal(out[i], 0xab);
-}
-
-/* Every distance in both directions, across the border of two regions, against memmove. */
-static void copy_overlaps(void **state)
-{
-	static const int distances[] = { 0, 1, 2, 15, 16, 100, 4095, 4096, 4097, 6000 };
-	struct guest_mem *mem = (struct guest_mem *)*state;
-	enum { SPAN = 6 * PAGE, LEN = 2 * PAGE + 77 };
-	uint8_t *want = (uint8_t *)malloc(SPAN), *got = (uint8_t *)malloc(SPAN);
-
-	assert_non_null(want);
-	assert_non_null(got);
-	for (size_t i = 0; i < ARRAY_SIZE(distances) * 2; i++) {
-		const size_t d = (size_t)distances[i / 2];
-		const size_t from = i % 2 ? 8192 : 8192 + d, to = i % 2 ? 8192 + d : 8192;
-
-		pattern(want, SPAN, (unsigned int)i);
-		assert_int_equal(mem_write(mem, gpa(low), want, SPAN), 0);
-		memmove(want + to, want + from, LEN);
-		assert_int_equal(mem_copy(mem, gpa(low + to), gpa(low + from), LEN), 0);
-		assert_int_equal(mem_read(mem, gpa(low), got, SPAN), 0);
-		assert_memory_equal(want, got, SPAN);
-	}
-	free(want);
-	free(got);
 }
 
 static void read_file(void **state)
@@ -810,7 +776,6 @@ int main(void)
 		IN_MAP(refused_read_touches_nothing),
 		IN_MAP(load_fills_read_only),
 		IN_MAP(fill_stops_where_it_should),
-		IN_MAP(copy_overlaps),
 		IN_MAP(read_file),
 		cmocka_unit_test(shared_with_another),
 		cmocka_unit_test(file_as_memory),
