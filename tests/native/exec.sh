@@ -65,6 +65,13 @@ else
 	in_guest -a 'status=4' -- true
 	is exec-default-root "$status $(cat "$TMP/out" "$TMP/err")" '4 on standard output
 on standard error'
+	# The host's mounts are not to be automounts in the guest; of the two programs one has to be told so.
+	for knows in '# --no-announce-submounts' '# no such word'; do
+		printf '#!/bin/sh\n%s\necho "$@" >%s\n' "$knows" "'$TMP/words'" >"$TMP/fake" && chmod 755 "$TMP/fake"
+		HVRUN_VIRTIOFSD=$TMP/fake in_guest --root "$TMP/root" -- true
+		is "exec-submounts-${knows##*[ -]}" "$status $(grep -c -- ' --no-announce-submounts$' "$TMP/words")" \
+			"71 $(grep -c -- '--no-announce' <<<"$knows")"
+	done
 fi
 run_panic() {
 	status=0
