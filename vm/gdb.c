@@ -225,7 +225,7 @@ int vm_gdb_start(struct vm *vm)
 	}
 	if (gdb->unwatched) {
 		gdb->can.watches = 0;
-		if (vm->config->verbosity >= 0)
+		if (vm->config->verbosity >= 0 && !vm->boots)
 			diag_note(
 				"this host's KVM is kvm-pvm, which cannot watch memory: gdb's watch "
 				"and rwatch will be refused");

@@ -5,7 +5,7 @@
 # its own; all share one L1. The architecture whose guests boot quickest has all of them, the others
 # some, and all with HVRUN_TEST_LONG.
 #
-#   RIG_ARCHS="riscv" EXEC_CASES="streams root" tests/rig/test-exec.sh
+#   RIG_ARCHS="riscv" EXEC_CASES="streams root" EXEC_LIMIT=1200 tests/rig/test-exec.sh
 cd "$(dirname "$0")/../.." || exit 1
 . tests/rig/lib.sh
 . tests/rig/report.sh
@@ -240,7 +240,7 @@ run_exec() {
 	echo "$rig_guest_append" | sed 's/quiet //' >"$job/words"
 	cp "$(rig_hvrun)" "$job/hvrun" && rig_job_host "$job" && rig_job_virtiofsd "$job" || return 1
 	case " $cases " in *' copy '*) host_mke2fs "$job" || return 1 ;; esac
-	run_rig -a "$rig_arch" -n "$rig_smp_one" -m "$rig_exec_memory" -t "$rig_exec_limit" -l "$work/log" "$job"
+	run_rig -a "$rig_arch" -n "$rig_smp_one" -m "$rig_exec_memory" -t "${EXEC_LIMIT:-$rig_exec_limit}" -l "$work/log" "$job"
 	log=$work/log
 	is "$rig_arch-exec-status" "$status" 0
 	from_guest_prefix=exec-
