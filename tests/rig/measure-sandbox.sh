@@ -64,7 +64,7 @@ done
 exit 0
 L1
 for memory in 0 8 16; do
-	tests/rig/rig -i -a "$rig_arch" -m $((rig_measure_memory - memory)) -t "${MEASURE_LIMIT:-400}" -l "$work/log" "$job" && break
+	tests/rig/rig -i -a "$rig_arch" -m $((rig_measure_memory - memory)) -t "${MEASURE_LIMIT:-900}" -l "$work/log" "$job" && break
 	rig_say 'once more'
 done
 cp "$work/log" "$rig_dir/measure-sandbox.log"

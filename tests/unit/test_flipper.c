@@ -342,6 +342,54 @@ static void test_threat_14_rng_while_it_looks(void **state)
 	rig_fini(&rig);
 }
 
+/* --- persistent memory --- */
+
+struct pmem_run {
+	struct run run;
+	unsigned answers;
+};
+
+/* Wherever the flipper sent an answer, and whatever was asked: it is 0 or -1, so these are its bytes. */
+static void pmem_round(void *opaque, unsigned round)
+{
+	struct pmem_run *p = opaque;
+	const struct dr_buf bufs[] = { { HEAD, 4, false }, { DATA, 4 + round % 2 * 60, true } };
+	uint8_t *answer = rig_at(p->run.rig, DATA);
+
+	for (unsigned i = 0; i < 64; i++)
+		assert_true(answer[i] == 0x5a || answer[i] == 0 || answer[i] == 0xff);
+	p->answers += answer[0] != 0x5a;
+	memset(answer, 0x5a, 64);
+	le32_store(rig_at(p->run.rig, HEAD), round % 4 == 3);
+	offer(&p->run, 0, bufs, 2, round);
+}
+
+static void test_threat_14_pmem_while_it_looks(void **state)
+{
+	struct dev_rig rig;
+	struct pmem_run p = { .run = { &rig, VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX, 1,
+				       pmem_round, &p } };
+	const struct dr_buf good[] = { { HEAD, 4, false }, { DATA, 4, true } };
+	struct flipper f = { .count = 0 };
+
+	(void)state;
+	rig_init(&rig);
+	assert_int_equal(virtio_pmem_create(UINT64_C(5) << 30, UINT64_C(1) << 21, 0, rig.mem,
+					    rig.loop, &rig.dev),
+			 0);
+	rig_start(&rig, p.run.features, 1);
+	memset(rig_at(&rig, DATA), 0x5a, 64);
+	flipper_rings(&f, &rig, 1);
+	flipper_area(&f, &rig, HEAD, 4);
+	flipper_area(&f, &rig, TABLE, 32);
+	storm(&p.run, &f);
+	assert_true(p.answers > 0);
+	le32_store(rig_at(&rig, HEAD), 0);
+	assert_int_equal(rig_do(&rig, 0, good, 2), 4);
+	assert_int_equal(le32_load(rig_at(&rig, DATA)), 0);
+	rig_fini(&rig);
+}
+
 /* --- the balloon --- */
 
 static void balloon_round(void *opaque, unsigned round)
@@ -498,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_threat_14_net_while_it_looks),
 		cmocka_unit_test(test_threat_14_console_while_it_looks),
 		cmocka_unit_test(test_threat_14_rng_while_it_looks),
+		cmocka_unit_test(test_threat_14_pmem_while_it_looks),
 		cmocka_unit_test(test_threat_14_balloon_while_it_looks),
 		cmocka_unit_test(test_threat_14_vsock_while_it_looks),
 	};
