@@ -61,7 +61,8 @@ LDLIBS_arm64 := -lfdt
 LDLIBS_riscv := -lfdt
 # Of arch/riscv/compat.c, which Jansson needs though it comes later.
 LDLIBS_riscv += -Wl,-u,__isoc23_strtoll
-LDLIBS       := -lz -lzstd -llzma -lsodium -ljansson $(LDLIBS_$(ARCH))
+# libcrypto's hashes alone, from its archive: all of it is 5 MB to be loaded at each start.
+LDLIBS       := -lz -lzstd -llzma -lsodium -l:libcrypto.a -ljansson $(LDLIBS_$(ARCH))
 
 # Instrumented code makes gcc see sizes that cannot be; the other builds judge these.
 QUIETER := -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow
