@@ -144,9 +144,15 @@ ifeq ($(wildcard arch/$(ARCH)/*.c),)
 $(OUT)/hvrun:
 	@echo "make: hvrun does not run on ARCH=$(ARCH) yet: there is no arch/$(ARCH)/" >&2; exit 1
 else
-$(OUT)/hvrun: $(OUT)/obj/main.o $(OBJS)
-	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $^ $(LDLIBS) && mv -f $@$(NEW) $@
+$(OUT)/hvrun: $(OUT)/obj/main.o $(OBJS) $(HOT)
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(HOT_FLAGS) -o $@$(NEW) $(filter %.o,$^) $(LDLIBS) && mv -f $@$(NEW) $@
 endif
+
+# The linker's own script with what a start runs through put first, so that it lies side by side.
+$(OUT)/hot.ld: mk/hot.list tools/hot-script $(OUT)/flags
+	@mkdir -p $(@D)
+	$(call QUIET,GEN,$@){ $(CC) $(LDFLAGS) -Wl,--verbose 2>/dev/null || :; } | \
+	tools/hot-script mk/hot.list - >$@$(NEW) && mv -f $@$(NEW) $@
 
 # What unit tests share: tests/lib/*.c except the replay program's main.
 TEST_LIB_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/fuzz_replay.c,$(sort $(wildcard tests/lib/*.c))))

@@ -80,6 +80,9 @@ CFLAGS  += -O2 $(RELEASE) $(HARDEN_C) $(GC)
 LDFLAGS += $(if $(filter riscv,$(ARCH)),-static,-static-pie) $(HARDEN_L) -Wl,--gc-sections
 # Relocations as a bitmap: 1 KiB to be read at each start in place of 63.
 LDFLAGS += $(if $(filter x86,$(ARCH)),-Wl$(comma)-z$(comma)pack-relative-relocs)
+# Hot code first (docs/measurements.md); `make static HOT=` leaves everything to the linker.
+HOT = $(OUT)/hot.ld
+HOT_FLAGS = $(if $(HOT),-Wl$(comma)-T$(comma)$(HOT) -Wl$(comma)-Map$(comma)$(OUT)/hvrun.map)
 else ifeq ($(VARIANT),debug)
 CFLAGS  += -O1 $(DEBUG) $(HARDEN_C)
 LDFLAGS += -pie $(HARDEN_L)

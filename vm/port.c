@@ -16,14 +16,12 @@ enum { NOT_WATCHED = -1 };
 
 void vm_port_init(struct vm_port *port)
 {
-	*port = (struct vm_port){
-		.listen_fd = -1,
-		.file_fd = -1,
-		.in_fd = -1,
-		.out_fd = -1,
-		.in_mask = NOT_WATCHED,
-		.out_mask = NOT_WATCHED,
-	};
+	port->listen_fd = -1;
+	port->file_fd = -1;
+	port->in_fd = -1;
+	port->out_fd = -1;
+	port->in_mask = NOT_WATCHED;
+	port->out_mask = NOT_WATCHED;
 }
 
 static void on_event(void *opaque, uint32_t events);

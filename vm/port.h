@@ -41,7 +41,10 @@ struct vm_port {
 	void *moved_opaque;
 };
 
-/* No name, no descriptors, no device yet. */
+/*
+ * No name, no descriptors, no device yet. @port is zeroed, and is not zeroed again: each has a page of bytes,
+ * which a start is not to touch for ports that it does not have.
+ */
 void vm_port_init(struct vm_port *port);
 
 /* What the console device is to know of the port. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The boot CPU's page tables and GDT (boot.rst, "64-bit boot protocol"; Intel SDM 3A, 3.4, 4.5). */
+#include <endian.h>
+
 #include "arch/x86/layout.h"
 #include "arch/x86/load.h"
 #include "base/le.h"
@@ -20,12 +22,15 @@ enum {
 
 int x86_write_page_tables(struct guest_mem *mem)
 {
-	uint8_t table[PAGE];
+	uint64_t table[ENTRIES];
 	int r = 0;
 
 	for (uint64_t gib = 0; gib < GIB && !r; gib++) {
-		for (uint64_t i = 0; i < ENTRIES; i++)
-			le64_store(table + i * 8, (gib * ENTRIES + i) << LARGE_SHIFT | PTE_PAGE);
+		uint64_t entry = gib * ENTRIES << LARGE_SHIFT | PTE_PAGE;
+
+		/* 2,048 in all; eight bytes at once. */
+		for (size_t i = 0; i < ENTRIES; i++, entry += UINT64_C(1) << LARGE_SHIFT)
+			table[i] = htole64(entry);
 		r = mem_load(mem, gpa(X86_PAGE_DIRS + gib * PAGE), table, PAGE);
 	}
 	for (uint64_t gib = 0; gib < GIB && !r; gib++) {
