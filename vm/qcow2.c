@@ -188,31 +188,42 @@ static int start_at(struct vm_backend *backend, const char *program,
 	return r;
 }
 
-int vm_start_qcow2(struct vm *vm, unsigned index)
+/* The file's name that the daemon can open in its own mounts; NULL: said. The caller frees it. */
+static char *absolute(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	if (!real)
+		diag_error("disk %s: cannot open: %s", path, strerror(errno));
+	return real;
+}
+
+static int start_for(struct vm *vm, unsigned index, const char *const paths[2])
 {
 	const struct vm_disk_config *disk = &vm->config->disks[index];
 	const char *program = find_daemon(disk->path);
-	char *paths[2] = { NULL, NULL };
 	struct vm_backend *backend;
-	int r;
 
 	if (!program)
 		return VM_STATUS_SYSTEM;
-	paths[0] = realpath(disk->path, NULL);
-	paths[1] = disk->backing ? realpath(disk->backing, NULL) : NULL;
-	if (!paths[0] || (disk->backing && !paths[1])) {
-		diag_error("disk %s: cannot open: %s", paths[0] ? disk->backing : disk->path,
-			   strerror(errno));
-		free(paths[0]);
-		return VM_STATUS_NO_INPUT;
-	}
 	backend = vm_add_backend(vm, VHOST_USER_BLK, "qemu-storage-daemon");
 	backend->disk = true;
 	backend->index = index;
 	backend->queues = disk->queues ? disk->queues
 				       : u32_min(vm->config->cpus, VM_DISK_MAX_QUEUES);
-	r = start_at(backend, program, disk, (const char *const *)paths);
-	free(paths[0]);
-	free(paths[1]);
-	return r < 0 ? VM_STATUS_SYSTEM : 0;
+	return start_at(backend, program, disk, paths) < 0 ? VM_STATUS_SYSTEM : 0;
+}
+
+int vm_start_qcow2(struct vm *vm, unsigned index)
+{
+	const struct vm_disk_config *disk = &vm->config->disks[index];
+	char *file = absolute(disk->path);
+	char *backing = file && disk->backing ? absolute(disk->backing) : NULL;
+	int status = VM_STATUS_NO_INPUT;
+
+	if (file && (backing || !disk->backing))
+		status = start_for(vm, index, (const char *const[]){ file, backing });
+	free(file);
+	free(backing);
+	return status;
 }

@@ -241,8 +241,10 @@ static void threads_exclude_and_wake(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(breaches_abort),    cmocka_unit_test(both_places_are_named),
-		cmocka_unit_test(right_order_works), cmocka_unit_test(threads_exclude_and_wake),
+		cmocka_unit_test(breaches_abort),
+		cmocka_unit_test(both_places_are_named),
+		cmocka_unit_test(right_order_works),
+		cmocka_unit_test(threads_exclude_and_wake),
 	};
 
 	return cmocka_run_group_tests_name("base_lock", tests, NULL, NULL);

@@ -229,12 +229,9 @@ static void test_threat_17_bus_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_BUS(add_refuses),
-		ON_BUS(add_refuses_overlap),
-		ON_BUS(add_refuses_too_many),
-		ON_BUS(lookup_finds_each),
-		ON_BUS(write_carries_bytes),
-		ON_BUS(test_threat_17_bus_sizes),
+		ON_BUS(add_refuses),	      ON_BUS(add_refuses_overlap),
+		ON_BUS(add_refuses_too_many), ON_BUS(lookup_finds_each),
+		ON_BUS(write_carries_bytes),  ON_BUS(test_threat_17_bus_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
