@@ -157,7 +157,7 @@ static void test_vmcoreinfo(void **unused)
 	static const char good[] = "OSRELEASE=6.1.0\nPAGESIZE=4096\n";
 	uint8_t data[8192];
 	uint64_t written;
-	size_t size;
+	size_t size = 0;
 
 	(void)unused;
 	put_info(PAGE + 8, sizeof(good) - 1, good, sizeof(good)); /* not at a page's start */

@@ -213,7 +213,7 @@ static bool next(struct bench *b, struct packet *p, void *data)
 
 static struct packet expect(struct bench *b, unsigned op)
 {
-	struct packet p;
+	struct packet p = { 0 };
 
 	assert_true(next(b, &p, NULL));
 	assert_int_equal(p.op, op);
@@ -315,7 +315,7 @@ static void host_to_guest_and_back(void **state)
 {
 	char got[100] = "";
 	struct bench b;
-	struct packet p;
+	struct packet p = { 0 };
 	uint32_t port;
 	int fd;
 
@@ -347,7 +347,7 @@ static void guest_to_host_and_back(void **state)
 {
 	char got[100];
 	struct bench b;
-	struct packet p;
+	struct packet p = { 0 };
 	int fd;
 
 	(void)state;
