@@ -182,6 +182,53 @@ static void slow_reader(void **state)
 	close_bench(&b);
 }
 
+/*
+ * A socket that takes little at a time and a peer that reads a byte at a time: every write may be cut, within
+ * the length too, with small frames that gather and large ones that go past them.
+ */
+static void writes_cut_anywhere(void **state)
+{
+	static const size_t lens[] = { 60, 9000, 14, NET_FRAME_MAX, 4096, 4097, 1514 };
+	const struct net_hdr hdr = { 0 };
+	size_t sent = 0, got = 0, at = 0;
+	bool filled = false;
+	uint8_t want[4];
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	assert_int_equal(setsockopt(b.be->ops->fd(b.be, 0), SOL_SOCKET, SO_SNDBUF, &(int){ 1 },
+				    sizeof(int)),
+			 0);
+	while (got < ARRAY_SIZE(lens) * 2) {
+		uint8_t byte;
+
+		while (sent < ARRAY_SIZE(lens) * 2) {
+			size_t len = lens[sent % ARRAY_SIZE(lens)];
+
+			for (size_t k = 0; !filled && k < len; k++)
+				frame[k] = (uint8_t)(k * 7 + sent);
+			filled = send_frame(&b, &hdr, len) != 0;
+			if (filled)
+				break;
+			sent++;
+		}
+		(void)b.be->ops->flush(b.be, 0);
+		assert_int_equal(recv(b.peer, &byte, 1, MSG_DONTWAIT), 1);
+		prefix(want, (uint32_t)lens[got % ARRAY_SIZE(lens)]);
+		assert_int_equal(byte, at < 4 ? want[at] : (uint8_t)((at - 4) * 7 + got));
+		if (++at == 4 + lens[got % ARRAY_SIZE(lens)]) {
+			at = 0;
+			got++;
+		}
+	}
+	assert_int_equal(sent, got);
+	assert_true(b.be->ops->flush(b.be, 0));
+	assert_int_equal(recv(b.peer, want, 1, MSG_DONTWAIT), -1);
+	close_bench(&b);
+}
+
+/* A byte at a time up to 1514 bytes; the longest frame in pieces that end within the next one's length. */
 static void receives_broken_anywhere(void **state)
 {
 	static const size_t lens[] = { 14, 60, 333, 1514 };
@@ -201,6 +248,21 @@ static void receives_broken_anywhere(void **state)
 		}
 		assert_int_equal(take_frame(&b, sizeof(out)), lens[i]);
 		assert_memory_equal(out, bytes + 4, lens[i]);
+	}
+	for (size_t cut = 1; cut < 4 + 20; cut++) {
+		static uint8_t two[4 + NET_FRAME_MAX + 4 + 20];
+		size_t first = sizeof(two) - cut;
+
+		prefix(two, NET_FRAME_MAX);
+		prefix(two + 4 + NET_FRAME_MAX, 20);
+		for (size_t k = 0; k < NET_FRAME_MAX; k++)
+			two[4 + k] = (uint8_t)(k + cut);
+		assert_int_equal(write(b.peer, two, first), first);
+		assert_int_equal(take_frame(&b, sizeof(out)), NET_FRAME_MAX);
+		assert_memory_equal(out, two + 4, NET_FRAME_MAX);
+		assert_int_equal(take_frame(&b, sizeof(out)), -EAGAIN);
+		assert_int_equal(write(b.peer, two + first, cut), cut);
+		assert_int_equal(take_frame(&b, sizeof(out)), 20);
 	}
 	close_bench(&b);
 }
@@ -289,10 +351,11 @@ static void test_threat_19_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sends_small_and_large),    cmocka_unit_test(gathers),
-		cmocka_unit_test(finishes_checksums),	    cmocka_unit_test(slow_reader),
-		cmocka_unit_test(receives_broken_anywhere), cmocka_unit_test(receives_many),
-		cmocka_unit_test(test_threat_19_lengths),   cmocka_unit_test(test_threat_19_ends),
+		cmocka_unit_test(sends_small_and_large), cmocka_unit_test(gathers),
+		cmocka_unit_test(finishes_checksums),	 cmocka_unit_test(slow_reader),
+		cmocka_unit_test(writes_cut_anywhere),	 cmocka_unit_test(receives_broken_anywhere),
+		cmocka_unit_test(receives_many),	 cmocka_unit_test(test_threat_19_lengths),
+		cmocka_unit_test(test_threat_19_ends),
 	};
 
 	return cmocka_run_group_tests_name("net_stream", tests, NULL, NULL);
