@@ -149,6 +149,8 @@ static uint64_t serve(struct blk *blk, unsigned index)
 	case BLK_RUN:
 		break;
 	}
+	req->job.quick = req->type == BLK_T_OUT && req->len <= TRY_BYTES &&
+			 blk->rules.disk->cached_writes && !blk->rules.write_through;
 	if (blk->ring && queue_on_ring(blk, req))
 		return req->len;
 	if (blk->pool && (req->len > TRY_BYTES || !blk_request_try(req))) {

@@ -430,6 +430,7 @@ int disk_open_raw(int fd, const char *name, bool readonly, bool direct, struct d
 	raw->disk.name = name;
 	raw->disk.readonly = readonly;
 	raw->disk.fd = fd;
+	raw->disk.cached_writes = !direct;
 	raw->in_memory = lies_in_memory(fd);
 	lock_init(&raw->bounce_lock, LOCK_RANK_DISK, "bounce buffer");
 	err = find_size(raw);
