@@ -8,18 +8,13 @@
 #   measure-blk.sh                       a table for docs/measurements.md
 #   MEASURE_VMMS=hvrun measure-blk.sh    one column of it
 #   HVRUN_DISK=,queues=2 ...             more words for hvrun's disk
+#   HVRUN_ARGS=--io-uring ...            and for hvrun
 #   MEDIUM=ext4 ...                      the file on ext4, on a loop device in that memory: there VMMs need threads
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/rig/lib.sh
-rig_load x86
-why=$(rig_missing)
-[ -z "$why" ] || { rig_say "$why"; exit 69; }
-
-work=$(mktemp -d "$rig_dir/measure-blk.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-job=$work/job extra=$work/extra
-mkdir -p "$job" "$extra/rig" "$extra/bin"
+. tests/rig/beside.sh
+beside_begin measure-blk
 cp "$(rig_program blk)" "$extra/bin/blk"
 # The kinds of load, a line each: name, then words of blk load.
 kinds='4 KiB random reads, 1 at a time|read random 4096 1 1500
@@ -36,17 +31,11 @@ kinds='4 KiB random reads, 1 at a time|read random 4096 1 1500
 	printf 'sync\nmount -o remount,ro /\nreboot -f\n'
 } >"$extra/rig/job"
 rig_root_disk "$job/root.img" 16 "$extra"
-cp "$(rig_guest_kernel)" "$job/kernel"
 # shellcheck disable=SC2086
-cp "$(rig_guest_initrd measure $rig_measure_modules)" "$job/initrd"
-cp "$(rig_program measure)" "$job/measure"
-
+beside_job $rig_measure_modules
 [ -z "${MEDIUM:-}" ] || rig_job_modules "$job" loop
-vmms=${MEASURE_VMMS:-hvrun microvm}
-case $vmms in *hvrun*) cp "$(rig_hvrun)" "$job/hvrun" ;; esac
-case $vmms in *microvm*) rig_job_microvm "$job" ;; esac
-
-cat >"$job/lib" <<L1
+beside_l1 >"$job/lib"
+cat >>"$job/lib" <<L1
 cp /job/root.img /tmp/
 cd /tmp
 /job/measure credit
@@ -61,32 +50,20 @@ if [ -n "${MEDIUM:-}" ]; then
 fi
 truncate -s 64M data.img
 hvrun() {
-	/job/hvrun -k /job/kernel -i /job/initrd -m 256M -d root.img -d "data.img${HVRUN_DISK:-}" -a quiet
+	/job/hvrun -k /job/kernel -i /job/initrd -m 256M ${HVRUN_ARGS:-} -d root.img -d "data.img${HVRUN_DISK:-}" -a quiet
 }
 microvm() {
-	LD_LIBRARY_PATH=/job/microvm /job/microvm/ld-linux-x86-64.so.2 /job/microvm/qemu -L /job/microvm/fw \\
-		-M microvm,x-option-roms=off,rtc=on -enable-kvm -cpu host -m 256 -smp 1 -nodefaults \\
-		-no-user-config -nographic -no-reboot -serial stdio -kernel /job/kernel -initrd /job/initrd \\
-		-drive id=d,file=root.img,format=raw,if=none -device virtio-blk-device,drive=d \\
-		-drive id=e,file=data.img,format=raw,if=none,cache=writeback -device virtio-blk-device,drive=e \\
-		-append "console=ttyS0 reboot=t quiet"
+	qemu '' -drive id=e,file=data.img,format=raw,if=none,cache=writeback -device virtio-blk-device,drive=e
 }
 L1
-for v in $vmms; do
-	printf '. /job/lib\n%s </dev/null\nexit 0\n' "$v" >"$job/run"
-	for memory in 1536 1528 1520; do
-		tests/rig/rig -i -a x86 -m "$memory" -t "${MEASURE_LIMIT:-600}" -l "$work/log" "$job" && break
-		rig_say "$v: once more"
-	done
-	cp "$work/log" "$rig_dir/measure-blk-$v.log"
-	tr -d '\r' <"$work/log" | sed -n "s/^RIG-MARK \\([0-9]* [0-9]*\\)$/$v \\1/p" >>"$work/times"
-done
+# shellcheck disable=SC2317
+marks() { sed -n "s/^RIG-MARK \\([0-9]* [0-9]*\\)$/$1 \\1/p" "$2" >>"$work/times"; }
+beside_run run marks
+beside_head
 echo "$kinds" | awk -F'|' -v times="$work/times" -v vmms="$vmms" '
 	BEGIN {
 		while ((getline line < times) > 0) { split(line, f, " "); us[f[1], f[2]] = f[3] }
 		n = split(vmms, name, " ")
-		printf "| |"; for (i = 1; i <= n; i++) printf " %s |", name[i]; printf "\n|---|"
-		for (i = 1; i <= n; i++) printf "---:|"; printf "\n"
 	}
 	{
 		split($2, w, " ")

@@ -9,14 +9,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/rig/lib.sh
-rig_load x86
-why=$(rig_missing)
-[ -z "$why" ] || { rig_say "$why"; exit 69; }
-
-work=$(mktemp -d "$rig_dir/measure-net.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-job=$work/job extra=$work/extra
-mkdir -p "$job" "$extra/rig" "$extra/bin"
+. tests/rig/beside.sh
+beside_begin measure-net
 for package in 'iperf3 usr/bin/iperf3' 'libiperf0 */libiperf.so*' 'libssl3 */libcrypto.so*' \
 	'libsctp1 */libsctp.so*' 'libc6 */libc.so.6 */libm.so.6 */ld-linux*.so*'; do
 	# shellcheck disable=SC2086
@@ -39,16 +33,11 @@ iperf3 -c 10.77.0.1 -t 2 -f g -R | sed -n 's/.*  \([0-9.]*\) Gbits.*receiver.*/R
 GUEST
 rig_root_disk "$job/root.img" 48 "$extra"
 rig_job_modules "$job" tun
-cp "$(rig_guest_kernel)" "$job/kernel"
-cp "$(rig_guest_initrd measure-net virtio_net)" "$job/initrd"
+beside_job virtio_net
 cp "$(rig_program net)" "$job/net"
-cp "$(rig_program measure)" "$job/measure"
 
-vmms=${MEASURE_VMMS:-hvrun microvm}
-case $vmms in *hvrun*) cp "$(rig_hvrun)" "$job/hvrun" ;; esac
-case $vmms in *microvm*) rig_job_microvm "$job" ;; esac
-
-cat >"$job/lib" <<'L1'
+beside_l1 >"$job/lib"
+cat >>"$job/lib" <<'L1'
 ln -s /job/root/usr /usr
 ln -s /usr/lib /lib
 ln -s /usr/lib64 /lib64
@@ -64,20 +53,9 @@ hvrun() {
 	/job/hvrun -k /job/kernel -i /job/initrd -m 256M -d root.img --net tap=t0 -a quiet
 }
 microvm() {
-	LD_LIBRARY_PATH=/job/microvm /job/microvm/ld-linux-x86-64.so.2 /job/microvm/qemu -L /job/microvm/fw \
-		-M microvm,x-option-roms=off,rtc=on -enable-kvm -cpu host -m 256 -smp 1 -nodefaults \
-		-no-user-config -nographic -no-reboot -serial stdio -kernel /job/kernel -initrd /job/initrd \
-		-drive id=d,file=root.img,format=raw,if=none -device virtio-blk-device,drive=d \
-		-netdev tap,id=n,ifname=t0,script=no,downscript=no,vhost=off \
-		-device virtio-net-device,netdev=n -append "console=ttyS0 reboot=t quiet"
+	qemu '' -netdev tap,id=n,ifname=t0,script=no,downscript=no,vhost=off -device virtio-net-device,netdev=n
 }
 L1
-for v in $vmms; do
-	printf '. /job/lib\n%s </dev/null\nexit 0\n' "$v" >"$job/run"
-	for memory in 1536 1528 1520; do
-		tests/rig/rig -i -a x86 -m "$memory" -t "${MEASURE_LIMIT:-600}" -l "$work/log" "$job" && break
-		rig_say "$v: once more"
-	done
-	cp "$work/log" "$rig_dir/measure-net-$v.log"
-	tr -d '\r' <"$work/log" | sed -n "s/^RIG-MARK \\(.*\\)/$v \\1/p"
-done
+# shellcheck disable=SC2317
+marks() { sed -n "s/^RIG-MARK /$1 /p" "$2"; }
+beside_run run marks
