@@ -2,7 +2,7 @@
 /*
  * A disk driven in every legal way: direct and indirect chains, odd framing, many in flight, with
  * and without event index; and what must be answered by an error. Words: disk=N (from 0), ro (a
- * read-only disk is expected). The disk needs 64 sectors; afterwards sectors 8 to 11 hold TEXT over
+ * read-only disk is expected), units=N (its block size is expected). The disk needs 64 sectors; afterwards sectors 8 to 11 hold TEXT over
  * and over, sectors 16 to 31 eight-byte words of their own number, sectors 12 to 14 zeros if the
  * device has write-zeroes.
  */
@@ -21,7 +21,7 @@
 
 enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, ZEROES = 13 };
 enum { OK = 0, IOERR = 1, UNSUPP = 2, UNTOUCHED = 0x55 };
-enum { SECTOR = 512, FLIGHT = 16, SIZE = 64 };
+enum { SECTOR = 512, FLIGHT = 16, SIZE = 64, CONFIG_BLK_SIZE = 20 };
 
 struct header {
 	u32 type, reserved;
@@ -276,6 +276,7 @@ static void all(u64 features)
 u32 guest_main(void)
 {
 	u64 blk = BLK_RO | BLK_SIZE | BLK_FLUSH | BLK_DISCARD | BLK_ZEROES;
+	u32 unit;
 
 	if (!virtio_find(&dev, VIRTIO_BLK, (u32)cmdline_number("disk", 0)))
 		fail(1, "no such disk");
@@ -284,6 +285,9 @@ u32 guest_main(void)
 	CHECK(capacity >= 64, 5);
 	if (cmdline_has("ro") != !!(virtio_offered(&dev) & BLK_RO))
 		fail(6, "the disk is%s read-only", cmdline_has("ro") ? " not" : "");
+	unit = mmio_read32(dev.base + VM_CONFIG + CONFIG_BLK_SIZE);
+	if (unit != cmdline_number("units", unit))
+		fail(7, "the disk has units of %u bytes", unit);
 	all(blk);
 	all(blk | VF_INDIRECT | VF_EVENT_IDX);
 	reset_in_flight();

@@ -48,19 +48,19 @@ uint64_t blk_features(const struct disk *disk, unsigned queues)
 
 void blk_config_fill(uint8_t *config, const struct disk *disk, unsigned queues)
 {
-	uint32_t physical = disk->block_size / BLK_SECTOR; /* a power of two */
+	uint32_t physical = disk->block_size / disk->unit; /* a power of two */
 	uint64_t features = blk_features(disk, queues);
 
 	le64_store(config + CONFIG_CAPACITY, disk->size / BLK_SECTOR);
 	le32_store(config + CONFIG_SEG_MAX, SEG_MAX);
-	le32_store(config + CONFIG_BLK_SIZE, BLK_SECTOR);
+	le32_store(config + CONFIG_BLK_SIZE, disk->unit);
 	config[CONFIG_PHYSICAL_EXP] = (uint8_t)__builtin_ctz(physical);
 	le16_store(config + CONFIG_MIN_IO, (uint16_t)physical);
 	le16_store(config + CONFIG_NUM_QUEUES, (uint16_t)queues);
 	if (features & BLK_F_DISCARD) {
 		le32_store(config + CONFIG_MAX_DISCARD_SECTORS, BLK_DISCARD_SECTORS);
 		le32_store(config + CONFIG_MAX_DISCARD_SEG, BLK_DISCARD_RANGES);
-		le32_store(config + CONFIG_DISCARD_ALIGN, physical);
+		le32_store(config + CONFIG_DISCARD_ALIGN, disk->block_size / BLK_SECTOR);
 	}
 	if (features & BLK_F_WRITE_ZEROES) {
 		le32_store(config + CONFIG_MAX_ZEROES_SECTORS, BLK_ZEROES_SECTORS);

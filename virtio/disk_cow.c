@@ -378,6 +378,7 @@ static int set_up(struct cow_disk *cow, struct cow_map **map)
 	cow->disk.name = cow->base->name;
 	cow->disk.size = cow->base->size;
 	cow->disk.block_size = cow->base->block_size;
+	cow->disk.unit = cow->base->unit;
 	cow->disk.fd = -1;
 	return 0;
 }

@@ -208,14 +208,18 @@ static int raw_fallocate(struct disk *disk, int mode, uint64_t off, uint64_t len
 	return 0;
 }
 
+/* Of the range its whole units: a block device takes no others, and what is left of them stays as it is. */
 static int raw_discard(struct disk *disk, uint64_t off, uint64_t len)
 {
-	if (len == 0)
+	const uint64_t unit = disk->unit;
+	const uint64_t first = (off + unit - 1) / unit * unit, end = (off + len) / unit * unit;
+
+	if (first >= end)
 		return 0;
-	return raw_fallocate(disk, FALLOC_FL_PUNCH_HOLE, off, len);
+	return raw_fallocate(disk, FALLOC_FL_PUNCH_HOLE, first, end - first);
 }
 
-/* For file systems that can neither punch nor zero. */
+/* Where the host can neither punch nor zero. */
 static int write_zero_bytes(struct disk *disk, uint64_t off, uint64_t len)
 {
 	static const _Alignas(ZERO_BLOCK) uint8_t zeroes[ZERO_BLOCK];
@@ -247,7 +251,8 @@ static int raw_write_zeroes(struct disk *disk, uint64_t off, uint64_t len, bool 
 	if (len == 0)
 		return 0;
 	err = raw_fallocate(disk, unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE, off, len);
-	if (err == -EOPNOTSUPP)
+	/* EINVAL: a block device of larger units than the range's. */
+	if (err == -EOPNOTSUPP || (err == -EINVAL && disk->unit > SECTOR))
 		err = write_zero_bytes(disk, off, len);
 	return err;
 }
@@ -331,6 +336,7 @@ static int find_size(struct raw_disk *raw)
 	struct disk *disk = &raw->disk;
 	unsigned physical = 0;
 	struct stat st;
+	int unit = 0;
 
 	if (fstat(disk->fd, &st) < 0)
 		return failed(raw, "asking for its size", -errno);
@@ -339,6 +345,8 @@ static int find_size(struct raw_disk *raw)
 			return failed(raw, "asking for its size", -errno);
 		if (ioctl(disk->fd, BLKPBSZGET, &physical) == 0)
 			disk->block_size = physical;
+		if (ioctl(disk->fd, BLKSSZGET, &unit) == 0 && unit > 0)
+			disk->unit = (uint32_t)unit;
 	} else if (S_ISREG(st.st_mode)) {
 		disk->size = st.st_size > 0 ? (uint64_t)st.st_size : 0;
 		disk->block_size = st.st_blksize > 0 ? (uint32_t)st.st_blksize : SECTOR;
@@ -359,6 +367,9 @@ static int find_size(struct raw_disk *raw)
 	if (!u64_is_pow2(disk->block_size) || disk->block_size < SECTOR ||
 	    disk->block_size > BLOCK_SIZE_MAX)
 		disk->block_size = 4096;
+	if (!u64_is_pow2(disk->unit) || disk->unit < SECTOR || disk->unit > disk->block_size ||
+	    disk->size % disk->unit)
+		disk->unit = SECTOR;
 	return 0;
 }
 
@@ -376,8 +387,10 @@ static int lock_image(struct raw_disk *raw)
 	if (raw->disk.readonly)
 		diag_error("disk %s: another process has it locked for writing", raw->disk.name);
 	else
-		diag_error("disk %s: another process uses it (it is locked); only one may write",
-			   raw->disk.name);
+		diag_error(
+			"disk %s: it is in use (locked by another process, or a --disk before it); "
+			"only one may write",
+			raw->disk.name);
 	return -EBUSY;
 }
 

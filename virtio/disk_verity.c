@@ -315,6 +315,7 @@ static int judge_sizes(struct verity_disk *v)
 {
 	v->disk.size = v->tree.data_blocks * v->tree.data_block;
 	v->disk.block_size = v->tree.data_block;
+	v->disk.unit = 512;
 	if (v->disk.size > v->data->size) {
 		diag_error("disk %s: its verity tree is for %" PRIu64 " bytes, and the file has "
 			   "%" PRIu64,

@@ -79,6 +79,8 @@ static const struct sandbox_row rows[] = {
 	  .features = SANDBOX_CONTROL, .in = LOOP, .why = "a block device that has grown" },
 	{ CALL(ioctl), .only = "BLKPBSZGET", .checks = { IS(1, 0x127b) }, .in = BUILD,
 	  .why = "its blocks" },
+	{ CALL(ioctl), .only = "BLKSSZGET", .checks = { IS(1, 0x1268) }, .in = BUILD,
+	  .why = "its sectors" },
 
 	/* files, disks, console */
 	{ CALL(read), .in = MAIN | HELPER, .why = "eventfds, timers, signals, console input" },

@@ -94,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 .name = "fuzz",
 				 .size = DISK_SIZE,
 				 .block_size = 512,
+				 .unit = 512,
 				 .readonly = size % 8 == 7,
 				 .fd = -1 };
 	fuzz_open(&b);

@@ -113,6 +113,7 @@ static void make(struct setup *s, uint64_t sectors)
 							.name = "fuzz",
 							.size = sectors * SECTOR,
 							.block_size = SECTOR,
+							.unit = SECTOR,
 							.fd = -1 };
 	s->base.disk.readonly = true;
 	for (size_t i = 0; i < sizeof(s->flat); i++) {

@@ -283,6 +283,7 @@ struct stub_disk *stub_disk_new(uint64_t size)
 	stub->disk.name = "stub";
 	stub->disk.size = size;
 	stub->disk.block_size = 512;
+	stub->disk.unit = 512;
 	stub->disk.fd = -1;
 	stub->fail_after = UINT32_MAX;
 	stub->fail_with = -EIO;

@@ -136,6 +136,19 @@ if [ "$(id -u)" = 0 ] && truncate -s 1M "$TMP/backing" && loop=$(losetup -f --sh
 	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
 	expect native-block-device-seen 0 "grow: 4096 sectors"
 	losetup -d "$loop"
+	# Sectors of 4096 bytes: what the device tells is what the medium has, and smaller requests are served all the same.
+	if loop=$(losetup -f --show -b 4096 "$TMP/backing" 2>"$TMP/why"); then
+		run virtio-blk -m 64M -d "$loop,serial=4K" -a units=4096
+		expect native-block-device-4096 0 "virtio-blk: id 4K, 4096 sectors, indirect, event index"
+		run virtio-blk -m 64M -d "$loop,serial=4K,cow" -a units=4096
+		expect native-block-device-4096-cow 0 "virtio-blk: id 4K, 4096 sectors, indirect, event index"
+		run virtio-blk -m 64M -d "$loop,serial=4K,direct"
+		expect native-block-device-4096-direct 65
+		says native-block-device-4096-direct-words 'not possible here in units of 512 bytes'
+		losetup -d "$loop"
+	else
+		skip native-block-device-4096 "no loop device of such sectors: $(head -n 1 "$TMP/why")"
+	fi
 else
 	skip native-block-device "no loop device can be made here: $(head -n 1 "$TMP/why" 2>/dev/null)"
 fi

@@ -209,8 +209,8 @@ static void locked(void **state)
 	(void)state;
 	assert_int_equal(disk_open_raw(fd, "a", false, false, &writer), 0);
 	check_refusal(again(spare, O_RDWR), false, -EBUSY,
-		      "hvrun: disk root.img: another process uses it (it is locked); only one may "
-		      "write\n");
+		      "hvrun: disk root.img: it is in use (locked by another process, or a "
+		      "--disk before it); only one may write\n");
 	check_refusal(again(spare, O_RDONLY), true, -EBUSY,
 		      "hvrun: disk root.img: another process has it locked for writing\n");
 	fd = again(spare, O_RDONLY);
@@ -220,8 +220,8 @@ static void locked(void **state)
 	assert_int_equal(disk_open_raw(fd, "b", true, false, &reader), 0);
 	assert_int_equal(disk_open_raw(again(spare, O_RDONLY), "c", true, false, &reader2), 0);
 	check_refusal(again(spare, O_RDWR), false, -EBUSY,
-		      "hvrun: disk root.img: another process uses it (it is locked); only one may "
-		      "write\n");
+		      "hvrun: disk root.img: it is in use (locked by another process, or a "
+		      "--disk before it); only one may write\n");
 	disk_close(reader);
 	disk_close(reader2);
 	assert_int_equal(disk_open_raw(spare, "d", false, false, &writer), 0);
@@ -239,6 +239,7 @@ static void what_is_told(void **state)
 	assert_int_equal(disk->size, SIZE);
 	assert_string_equal(disk->name, "d.img");
 	assert_true(u64_is_pow2(disk->block_size) && disk->block_size >= 512);
+	assert_int_equal(disk->unit, 512);
 	assert_false(disk->readonly);
 	disk_close(disk);
 	(void)close(second);
