@@ -75,8 +75,11 @@ on standard error'
 fi
 run_panic() {
 	status=0
-	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/$1.elf" -m 64M --timeout 5 --root "$TMP/root" -- true \
+	local guest=$1
+	shift
+	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/$guest.elf" -m 64M --timeout 5 --root "$TMP/root" "$@" -- true \
 		</dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 }
-run_panic panic
+run_panic panic --report "$TMP/report" --core "$TMP/core"
+is exec-report "$(sed -n 's/^  "why": "\(.*\)",$/\1/p' "$TMP/report") $(readelf -h "$TMP/core" 2>&1 | grep -c 'CORE')" 'panic 1'
 is exec-panic "$status $(grep -c "kernel panicked: made up" "$TMP/err")" '134 1'
