@@ -11,7 +11,11 @@
 
 #include "vm/sandbox_table.h"
 
-enum { SANDBOX_PROGRAM_MAX = 1024 }; /* instructions; the kernel takes 4096 */
+enum {
+	SANDBOX_PROGRAM_MAX = 1024, /* instructions; the kernel takes 4096 */
+	SANDBOX_REACH =
+		250, /* a conditional jump passes over 255; less what one jump may add before it */
+};
 
 struct sandbox_program {
 	unsigned short len;
@@ -24,5 +28,9 @@ struct sandbox_program {
  */
 int sandbox_compile(const struct sandbox_who *who, uint32_t otherwise,
 		    struct sandbox_program *program);
+
+/* The same with conditional jumps that pass over at most @reach instructions, 1 to SANDBOX_REACH: for tests. */
+int sandbox_compile_near(const struct sandbox_who *who, uint32_t otherwise, unsigned reach,
+			 struct sandbox_program *program);
 
 #endif
