@@ -9,8 +9,8 @@
 #include "base/checked.h"
 #include "base/diag.h"
 
-/* gzip, zstd and zboot are unpacked before (vm/unpack.c). */
-static const char pack_words[] = "unpack it first (gzip and zstd need not be)";
+/* gzip, zstd, xz and zboot are unpacked before (vm/unpack.c). */
+static const char pack_words[] = "unpack it first (gzip, zstd and xz need not be)";
 
 /* A file with @bytes at @offset is @what; kernels of an architecture name it, as arch_name does. */
 struct mark {
@@ -29,7 +29,6 @@ static const struct mark marks[] = {
 	{ 56, 4, "RSC\x05", "a riscv kernel", "riscv64", NULL },
 	{ 48, 5, "RISCV", "a riscv kernel", "riscv64", NULL },
 	{ 36, 4, "\x18\x28\x6f\x01", "a 32-bit arm kernel (zImage)", "arm", NULL },
-	{ 0, 5, "\xfd\x37zXZ", "compressed by xz", NULL, pack_words },
 	{ 0, 3, "BZh", "compressed by bzip2", NULL, pack_words },
 	{ 0, 4, "\x04\x22\x4d\x18", "compressed by lz4", NULL, pack_words },
 	{ 0, 4, "\x02\x21\x4c\x18", "compressed by lz4", NULL, pack_words },

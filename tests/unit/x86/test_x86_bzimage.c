@@ -252,7 +252,7 @@ static void test_threat_33_header_mutants(void **state)
 	assert_int_equal(out.status, 0);
 }
 
-#define UNPACK "unpack it first (gzip and zstd need not be)"
+#define UNPACK "unpack it first (gzip, zstd and xz need not be)"
 
 /* Files that are something else are called by their names. */
 static void test_other_files(void **state)
@@ -266,7 +266,6 @@ static void test_other_files(void **state)
 		{ 56, "ARM\x64", 4, "this is an arm64 kernel; this hvrun runs x86-64 guests" },
 		{ 56, "RSC\x05", 4, "this is a riscv kernel; this hvrun runs x86-64 guests" },
 		{ 48, "RISCV\0\0\0", 8, "this is a riscv kernel; this hvrun runs x86-64 guests" },
-		{ 0, "\xfd\x37zXZ\0", 6, "this is compressed by xz; " UNPACK },
 		{ 0, "BZh9", 4, "this is compressed by bzip2; " UNPACK },
 		{ 0, "\x02\x21\x4c\x18", 4, "this is compressed by lz4; " UNPACK },
 		{ 0, "\x5d\0\0\x80", 4, "this is compressed by lzma; " UNPACK },
