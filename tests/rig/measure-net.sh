@@ -28,8 +28,8 @@ ip link set eth0 up
 ip addr add 10.77.0.2/24 dev eth0
 n=0
 until ping -c 1 -W 1 10.77.0.1 >/dev/null || [ $((n += 1)) -gt 20 ]; do :; done
-iperf3 -c 10.77.0.1 -t 2 -f g | sed -n 's/.*  \([0-9.]*\) Gbits.*receiver.*/RIG-MARK out \1/p'
-iperf3 -c 10.77.0.1 -t 2 -f g -R | sed -n 's/.*  \([0-9.]*\) Gbits.*receiver.*/RIG-MARK in \1/p'
+iperf3 -c 10.77.0.1 -n 256M -f g | sed -n 's/.*  \([0-9.]*\) Gbits.*receiver.*/RIG-MARK out \1/p'
+iperf3 -c 10.77.0.1 -n 256M -f g -R | sed -n 's/.*  \([0-9.]*\) Gbits.*receiver.*/RIG-MARK in \1/p'
 GUEST
 rig_root_disk "$job/root.img" 48 "$extra"
 rig_job_modules "$job" tun
