@@ -67,6 +67,7 @@ itself() { ln -f "$TMP/disk" "$TMP/raw"; }
 victims=
 kills raw "$TMP/disk" itself
 kills sync "$TMP/disk" itself -a sync
+kills many "$TMP/disk" itself -a many
 if dd if=/dev/zero of="$TMP/direct" bs=4096 count=1 oflag=direct 2>/dev/null; then
 	kills direct "$TMP/disk,direct" itself
 else
