@@ -58,8 +58,8 @@ struct disk {
 	const char *name;    /* for messages; outlives the disk */
 	uint64_t size;	     /* bytes, a multiple of 512, never 0; of the loop */
 	uint32_t block_size; /* physical block of the medium, bytes, power of two, 512 to 65536 */
-	uint32_t unit;	     /* a driver is asked for multiples of it: 512, or what a block device has */
-	bool readonly;	     /* no write, discard or write_zeroes is ever called */
+	uint32_t unit; /* a driver is asked for multiples of it: 512, or what a block device has */
+	bool readonly; /* no write, discard or write_zeroes is ever called */
 	bool cached_writes; /* a write ends in the page cache: seldom later than after some microseconds */
 	int fd;		    /* of a raw image: byte N of it is byte N of the disk; else -1 */
 };

@@ -33,8 +33,8 @@ static unsigned connections(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return OTHER_FILES;
-	limit.rlim_cur = u64_max(limit.rlim_cur,
-				 u64_min(limit.rlim_max, VIRTIO_VSOCK_CONNS + OTHER_FILES));
+	limit.rlim_cur =
+		u64_max(limit.rlim_cur, u64_min(limit.rlim_max, VIRTIO_VSOCK_CONNS + OTHER_FILES));
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur <= UINT64_C(2) * OTHER_FILES)
 		return (unsigned)u64_max(limit.rlim_cur / 4, 1);
