@@ -12,7 +12,7 @@ printf '%s\n' '# words' '' 'vm/vm.o .text.build' 'vm/vm.o .text.climb' 'libc.a:m
 run_command 20 tools/hot-script "$list" "$script"
 printf '%s\n' 'SECTIONS {' '  .text           :' '  {' '    */vm/vm.o(.text.build .text.build.*)' \
 	'    */vm/vm.o(.text.climb .text.climb.*)' '    *libc.a:malloc.o(.text .text.*)' \
-	'    *(.text .text.*)' '  }' '  .rodata         : {' '    */vm/vm.o(.rodata .rodata.*)' \
+	'    */vm/vm.o(.text .text.*)' '    *(.text .text.*)' '  }' '  .rodata         : {' '    */vm/vm.o(.rodata .rodata.*)' \
 	'    *libc.a:malloc.o(.rodata .rodata.*)' '    *(.rodata .rodata.* .gnu.linkonce.r.*)' '  }' '}' \
 	>"$TMPDIR/expected"
 if [ "$status" = 0 ] && cmp -s "$out" "$TMPDIR/expected"; then
