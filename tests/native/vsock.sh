@@ -74,7 +74,7 @@ rm -f "$S"_700
 host listen 60 >"$TMP/listen" 2>&1 &
 listener=$!
 until grep -q listening "$TMP/listen" || ! kill -0 $listener 2>/dev/null; do sleep 0.02; done
-if words=$(timeout 20 "$HVRUN" ctl "$TMP/control" reset 2>&1); then ok vsock-reset; else not_ok vsock-reset "$words"; fi
+if said=$(timeout 20 "$HVRUN" ctl "$TMP/control" reset 2>&1); then ok vsock-reset; else not_ok vsock-reset "$said"; fi
 wait $holder
 said vsock-reset-hangs-up tail -n 1 "$TMP/held"
 wait $listener
