@@ -582,6 +582,7 @@ static void lock_ends_with_the_device(void **state)
 /* A reset while reads of a cold file are under way, then the same reads, all of them good. */
 static void reset_amid_reads(void **state)
 {
+	const uint8_t *ram;
 	struct bench b;
 
 	(void)state;
@@ -609,9 +610,9 @@ static void reset_amid_reads(void **state)
 			virtio_set_status(b.rig.dev, 0);
 			memset(rig_at(&b.rig, 0), 0x44, RIG_RAM);
 			rig_settle(&b.rig);
-			for (uint64_t i = 0; i < RIG_RAM; i++)
-				if (*rig_at(&b.rig, i) != 0x44)
-					fail_msg("byte %llx", (unsigned long long)i);
+			/* Not one byte came after the reset. */
+			ram = rig_at(&b.rig, 0);
+			assert_true(ram[0] == 0x44 && !memcmp(ram, ram + 1, RIG_RAM - 1));
 			continue;
 		}
 		for (unsigned i = 0; i < 85; i++)

@@ -17,7 +17,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/le.h"
@@ -62,6 +64,18 @@ struct bench {
 	unsigned posted; /* buffers, round and round */
 	uint64_t cid;	 /* that it says it has */
 };
+
+/* Instead of the C library's: the clock that deadlines are compared with can be put forward. */
+static time_t ahead; /* seconds */
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int r = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (clock == CLOCK_MONOTONIC)
+		now->tv_sec += ahead;
+	return r;
+}
 
 static int on_connect(void *opaque, uint32_t port, uint64_t cookie)
 {
@@ -927,6 +941,69 @@ static void test_threat_08_many(void **state)
 }
 
 /* Row 12: creation that fails at each descriptor leaves nothing open. */
+/* So much later, and the device has looked at its clock, which it does each second. */
+static void later(struct bench *b, time_t seconds)
+{
+	ahead += seconds;
+	assert_true(loop_turn(b->rig.loop, 5000) > 0);
+	rig_settle(&b->rig);
+}
+
+/* Whoever lets the other wait for ever does not keep a connection: the guest, the host's program, the connector. */
+static void test_threat_08_who_never_answers(void **state)
+{
+	struct bench b;
+	struct packet p;
+	uint32_t port, gone;
+	char byte;
+	int silent, asking, closed, fds[4];
+
+	(void)state;
+	open_bench(&b, 4, 8);
+	closed = from_host(&b, &gone);
+	close(closed);
+	expect(&b, SHUTDOWN); /* which the guest does not acknowledge */
+	asking = client(&b);
+	write_all(asking, "CONNECT 1234\n");
+	port = expect(&b, REQUEST).src_port; /* nor does it answer this */
+	say(&b, REQUEST, HOST_PORT, 0);	     /* the connector brings no socket */
+	silent = client(&b);
+	rig_settle(&b.rig);
+	quiet(&b);
+	assert_int_equal(conns(&b), 4);
+	later(&b, 5);
+	assert_int_equal(conns(&b), 4);
+
+	later(&b, 10);
+	assert_int_equal(conns(&b), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		p = expect(&b, RST);
+		assert_true(p.src_port == gone || p.src_port == port || p.src_port == HOST_PORT);
+	}
+	quiet(&b);
+	assert_int_equal(read_now(asking, &byte, 1), 0);
+	assert_int_equal(read_now(silent, &byte, 1), -1);
+	/* What comes too late is no connection any more. */
+	say(&b, RESPONSE, port, 0);
+	expect(&b, RST);
+	virtio_vsock_connected(b.rig.dev, b.cookie, dup(b.listen_fd));
+	quiet(&b);
+	assert_int_equal(conns(&b), 1);
+
+	later(&b, 60);
+	assert_int_equal(conns(&b), 0);
+	assert_int_equal(read_now(silent, &byte, 1), 0);
+	close(silent);
+	close(asking);
+	/* And the slots serve others. */
+	for (unsigned i = 0; i < 4; i++)
+		fds[i] = from_host(&b, &port);
+	assert_int_equal(conns(&b), 4);
+	for (unsigned i = 0; i < 4; i++)
+		close(fds[i]);
+	close_bench(&b);
+}
+
 static void test_threat_12_create_fails(void **state)
 {
 	struct virtio_vsock_config config = { .cid = 3, .listen_fd = -1, .conns = 4 };
@@ -972,6 +1049,7 @@ int main(void)
 		cmocka_unit_test(test_threat_04_05_lengths),
 		cmocka_unit_test(test_threat_08_no_buffers),
 		cmocka_unit_test(test_threat_08_many),
+		cmocka_unit_test(test_threat_08_who_never_answers),
 		cmocka_unit_test(test_threat_12_create_fails),
 	};
 
