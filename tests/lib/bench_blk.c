@@ -104,12 +104,13 @@ static void write_one(struct bench *b, unsigned queue, uint8_t byte)
 	assert_int_equal(atomic_load(&stub->durable) - durable, !(b->rig->features & BLK_F_FLUSH));
 }
 
-static void range(struct bench *b, uint32_t type)
+/* What was not agreed on is not there. */
+static void range(struct bench *b, uint32_t type, bool agreed)
 {
 	le64_store(rig_at(b->rig, DATA), 7);
 	le32_store(rig_at(b->rig, DATA + 8), 1);
 	le32_store(rig_at(b->rig, DATA + 12), 0);
-	assert_int_equal(ask(b, 0, type, 0, 16, false), BLK_S_OK);
+	assert_int_equal(ask(b, 0, type, 0, 16, false), agreed ? BLK_S_OK : BLK_S_UNSUPP);
 }
 
 static void drive_queue(struct bench *b, unsigned queue)
@@ -131,14 +132,13 @@ static void blk_drive(struct bench *b)
 
 	for (unsigned i = 0; i < blk_queues(features); i++)
 		drive_queue(b, i);
-	if (features & BLK_F_FLUSH)
-		assert_int_equal(ask(b, 0, BLK_T_FLUSH, 0, 0, false), BLK_S_OK);
-	if (features & BLK_F_DISCARD)
-		range(b, BLK_T_DISCARD);
-	if (features & BLK_F_WRITE_ZEROES) {
-		range(b, BLK_T_WRITE_ZEROES);
-		read_back(b, 0, 0);
-	}
+	assert_int_equal(ask(b, 0, BLK_T_FLUSH, 0, 0, false), BLK_S_OK);
+	assert_int_equal(ask(b, 0, BLK_T_IN, SECTORS, BLK_SECTOR, true), BLK_S_IOERR);
+	if (((struct blk_bench *)b->priv)->stub->disk.readonly)
+		return;
+	range(b, BLK_T_DISCARD, features & BLK_F_DISCARD);
+	range(b, BLK_T_WRITE_ZEROES, features & BLK_F_WRITE_ZEROES);
+	read_back(b, 0, features & BLK_F_WRITE_ZEROES ? 0 : features & BLK_F_MQ ? 0x12 : 0x11);
 }
 
 const struct bench_kind bench_blk = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-blk with several queues, with limits, with each feature left out, with rings of all sizes, and
- * with a disk that grows.
+ * virtio-blk with several queues, with limits, with rings of all sizes, and with a disk that grows; with
+ * features left out: test_every_device.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -328,42 +328,6 @@ static void reset_while_held_back(void **state)
 	close_bench(&b);
 }
 
-/* All features but one, each in turn: what it stood for is not there, and all else works. */
-static void features_left_out(void **state)
-{
-	(void)state;
-	for (unsigned bit = 0; bit < 32; bit++) {
-		uint64_t off = UINT64_C(1) << bit, features;
-		struct bench b;
-
-		open_bench(&b, (struct virtio_blk_config){ .threads = 1, .queues = 2 });
-		features = b.rig.dev->features & ~off;
-		if (features == b.rig.dev->features) {
-			close_bench(&b);
-			continue;
-		}
-		rig_start(&b.rig, features, off == F_MQ ? 1 : 2);
-		memset(slot(&b, 0, 0) + PAYLOAD, 0x3c, 512);
-		assert_int_equal(one(&b, T_OUT, 9), S_OK);
-		assert_int_equal(b.stub->data[9 * 512], 0x3c);
-		assert_int_equal(atomic_load(&b.stub->durable), off == F_FLUSH);
-		assert_int_equal(one(&b, T_IN, 11), S_OK);
-		assert_int_equal(slot(&b, 0, 0)[PAYLOAD + 511], 11);
-		assert_int_equal(one(&b, T_FLUSH, 0), S_OK);
-		assert_int_equal(one(&b, T_GET_ID, 0), S_OK);
-		assert_int_equal(one(&b, T_DISCARD, 30), off == F_DISCARD ? S_UNSUPP : S_OK);
-		assert_int_equal(one(&b, T_ZEROES, 31), off == F_ZEROES ? S_UNSUPP : S_OK);
-		assert_int_equal(b.stub->data[31 * 512], off == F_ZEROES ? 31 : 0);
-		assert_int_equal(one(&b, T_IN, SECTORS), S_IOERR);
-		if (off != F_MQ) {
-			offer(&b, 1, 0, T_IN, 77);
-			take_all(&b, 1, 1);
-		}
-		assert_false(rig_broken(&b.rig));
-		close_bench(&b);
-	}
-}
-
 /* Rings of each size that the device takes, wrapped many times. */
 static void ring_sizes(void **state)
 {
@@ -500,7 +464,6 @@ int main(void)
 		cmocka_unit_test(iops),
 		cmocka_unit_test(bytes_per_second),
 		cmocka_unit_test(reset_while_held_back),
-		cmocka_unit_test(features_left_out),
 		cmocka_unit_test(ring_sizes),
 		cmocka_unit_test(growing),
 		cmocka_unit_test(what_cannot_grow),

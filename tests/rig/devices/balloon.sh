@@ -29,10 +29,10 @@ l1_during() {
 	seen devices RIG-BALLOON-FULL
 	full=$(resident)
 	seen devices RIG-BALLOON-FREE
-	check balloon-reported less "$full" "$(resident)" $((fill * 5 / 8))
+	check balloon-reported less "$full" "$(resident)" $((fill / 2))
 	check balloon-inflates balloon $((fill * 3 / 2))
 	small=$(resident)
-	check balloon-small less "$full" "$small" $((fill * 5 / 8))
+	check balloon-small less "$full" "$small" $((fill / 2))
 	check balloon-stats sh -c '/job/hvrun ctl /tmp/ctl.sock status | grep -q "\"free_bytes\": [1-9]"'
 	check balloon-deflates balloon 0
 	touch /tmp/balloon.done
