@@ -160,18 +160,6 @@ $(OUT)/lib/tests.a: $(TEST_LIB_OBJS)
 	@mkdir -p $(@D)
 	$(call QUIET,AR,$(VARIANT) tests/lib)$(AR) rcs $@$(NEW) $^ && mv -f $@$(NEW) $@
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_UNIT)
-
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/$(ARCH)/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_UNIT)
-
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/dt/%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_UNIT)
-
 LINK_UNIT = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $< $(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
 # Replays the corpus; built as the tests are.
@@ -179,33 +167,19 @@ REPLAY_MAIN := $(OUT)/obj/tests/lib/fuzz_replay.o
 LINK_REPLAY = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@$(NEW) $< $(REPLAY_MAIN) \
 	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_REPLAY)
-
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_REPLAY)
-
-$(OUT)/replay/fuzz_%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(REPLAY_MAIN) $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_REPLAY)
-
 # Fuzzes; only with VARIANT=fuzz (libFuzzer) or afl (AFL++).
 LINK_FUZZ = $(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@$(NEW) $< \
 	$(OUT)/lib/tests.a $(LINK_OWN) -lcmocka $(LDLIBS) && mv -f $@$(NEW) $@
 
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_FUZZ)
-
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/$(ARCH)/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_FUZZ)
-
-$(OUT)/fuzz/%: $(OUT)/obj/tests/fuzz/dt/fuzz_%.o $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
-	@mkdir -p $(@D)
-	$(LINK_FUZZ)
+# Programs in out/.../$(1), whose sources' names begin with tests/$(2), linked with $(3) too by $(4).
+define test_programs
+$(OUT)/$(1)/%: $(OUT)/obj/tests/$(2)%.o $(3) $(OUT)/lib/tests.a $(LIBS_OWN) $(ALSO_LIB)
+	@mkdir -p $$(@D)
+	$$($(4))
+endef
+$(foreach d,unit unit/$(ARCH) unit/dt,$(eval $(call test_programs,unit,$(d)/,,LINK_UNIT)))
+$(foreach d,fuzz fuzz/$(ARCH) fuzz/dt,$(eval $(call test_programs,replay,$(d)/,$(REPLAY_MAIN),LINK_REPLAY)))
+$(foreach d,fuzz fuzz/$(ARCH) fuzz/dt,$(eval $(call test_programs,fuzz,$(d)/fuzz_,,LINK_FUZZ)))
 
 LINK_OWN = -Wl,--start-group $(LIBS_OWN) $(ALSO_LIB) -Wl,--end-group $(if $(DT_AS_WELL),-lfdt)
 
