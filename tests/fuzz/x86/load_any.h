@@ -66,10 +66,14 @@ static inline void load_any(const uint8_t *data, size_t size)
 	struct x86_boot boot = { .rip = 1, .end = 2 };
 	struct kernel_file image = { .data = data, .size = size, .name = "any" };
 	struct guest_mem *mem;
+	gpa_t hint;
 	int r;
 
 	require(!mem_create(&mem));
 	require(!mem_add(mem, gpa(0), LOAD_ANY_RAM, MEM_RAM));
+	/* Where a file would be read to, by bytes that nobody has judged. */
+	if (x86_kernel_hint(mem, data, size, size, &hint))
+		require(hint.v >= X86_IMAGE_MIN && hint.v + size <= LOAD_ANY_RAM);
 	r = x86_load_kernel(mem, &image, &boot);
 	require(!r || r == -ENOEXEC || r == -ENOSPC);
 	require_low_untouched(mem);
