@@ -4,9 +4,10 @@
 # takes its 15 seconds and more, so all devices share one boot for each architecture; what each
 # adds to it is a script of tests/rig/devices/, described in docs/rigs.md.
 #
-# There are two forms. `exact` is in virtual time with one CPU for all: nothing comes too late however busy this
+# There are three forms. `exact` is in virtual time with one CPU for all: nothing comes too late however busy this
 # machine is, and a run is like the one before. `real` has two CPUs in the guest, and a thread of QEMU for
-# each CPU of L1, as what meets only by chance needs it; it is slow, and slower beside others.
+# each CPU of L1, as what meets only by chance needs it; it is slow, and slower beside others. `pci` is `exact` with
+# all of the devices on a PCI bus (x86).
 #
 #   RIG_ARCHS="x86" RIG_DEVICES="net rng" RIG_FORMS=real tests/rig/test-devices.sh    only some of all
 # RIG_OPTIONS are more options for hvrun.
@@ -125,7 +126,7 @@ run_devices() {
 	guest_job >"$extra/rig/job"
 	rig_l1_root >"$job/run"
 	l1_job >"$job/main"
-	echo "$(all_words options)" "${RIG_OPTIONS:-}" >"$job/options"
+	echo "$(all_words options)" "$form_options" "${RIG_OPTIONS:-}" >"$job/options"
 	echo "$cpus" >"$job/cpus"
 	echo "$rig_guest_append" >"$job/words"
 	echo "$((limit - 40))" >"$job/limit"
@@ -146,8 +147,10 @@ run_devices() {
 }
 
 prepared() {
+	form_options=
 	case $form in
 	exact) cpus=1 rig_words='-i -n 1' prefix=devices ;;
+	pci) cpus=1 rig_words='-i -n 1' prefix=devices-pci form_options='--virtio pci' ;;
 	real) cpus=$rig_device_cpus rig_words="-n $rig_smp" prefix=devices-real ;;
 	esac
 	run_devices || not_ok "$rig_arch-$prefix-prepare" "a part for the run could not be made, see above"
@@ -155,7 +158,8 @@ prepared() {
 
 each_form() {
 	has_hvrun devices-build || return 0
-	for form in ${RIG_FORMS:-exact real}; do
+	for form in ${RIG_FORMS:-exact real pci}; do
+		[ "$form" != pci ] || [ "$rig_arch" = x86 ] || continue
 		at_once prepared
 	done
 }
@@ -163,6 +167,7 @@ each_form() {
 [ -n "${RIG_FORMS:-}${HVRUN_TEST_LONG:-}" ] || {
 	RIG_FORMS=exact
 	skip devices-real 'the form in real time is in the long form only'
+	skip devices-pci 'x86 with all devices on a PCI bus is in the long form only'
 }
 archs=$(every_arch)
 # Some two minutes each on x86 and riscv64; x86 has virtio-net, -rng and -console in test-boot.sh too.
