@@ -3,6 +3,7 @@
 #ifndef GUESTS_ARM64_ARM64_H
 #define GUESTS_ARM64_ARM64_H
 
+#include "dt/board.h"
 #include "lib/fdt.h"
 #include "lib/types.h"
 
@@ -15,17 +16,13 @@
 #define write_sysreg(name, value) \
 	__asm__ volatile("msr " #name ", %0\n\tisb" : : "r"((u64)(value)) : "memory")
 
-enum { MAX_CPUS = 64, STATUS_EXCEPTION = 120, STATUS_BAD_HOST = 121, STATUS_BAD_GUEST = 122 };
-
 /* Saved by the entries in start.S; only x0 to x30 are put back. */
 struct frame {
 	u64 x[31];
 	u64 kind; /* 0 to 15: which of the vector table's entries */
 };
 
-/* start.S calls these. */
-_Noreturn void plat_start(const u8 *tree);
-_Noreturn void plat_cpu_main(u32 cpu);
+/* start.S calls these, and those of dt/board.h. */
 void exception(struct frame *frame);
 void interrupt(void);
 

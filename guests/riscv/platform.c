@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* riscv64: the serial console, ways out, traps, and what the device tree says of the machine. */
+/* riscv64: ways out, traps, time; what its board shares with others is dt/board.c. */
 #include "lib/platform.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "riscv/riscv.h"
 
-/* The map of arch/riscv/layout.h; plat_start() looks whether the tree says the same. */
+/* The map of arch/riscv/layout.h; board_init() looks whether the tree says the same. */
+const struct board board = { .virtio_base = 0x10001000, .virtio_irq = 16 };
+
 enum {
-	VIRTIO_BASE = 0x10001000,
-	VIRTIO_WINDOWS = 32,
-	VIRTIO_SIZE = 0x1000,
-	VIRTIO_IRQ = 16,
 	CAUSE_LOAD_PAGE_FAULT = 13,
 	EXT_RESET = 0x53525354,
 	RESET_OFF = 0,
@@ -20,26 +18,10 @@ enum {
 extern const u8 probe_read_1[], probe_read_2[], probe_read_4[], probe_read_8[];
 extern const u8 probe_reads_end[], probe_faulted[];
 
-static const char *command_line = "";
-static uptr serial, exit_register;
-static u32 serial_irq;
 static u64 ns_per_tick;
 
-/* The first address in "reg" of the node named PREFIX, number N; 0 if there is none. */
-static u64 address_of(const char *prefix, u32 n)
-{
-	const u8 *node = fdt_node(prefix, n), *reg;
-	u32 len;
-
-	if (!node)
-		return 0;
-	reg = fdt_prop(node, "reg", &len);
-	CHECK(reg && len == 16, STATUS_BAD_HOST);
-	return fdt_u64(reg);
-}
-
 /* The interrupt of that node as the controller counts: controller, source, perhaps its kind. */
-static u32 irq_of(const char *prefix, u32 n)
+u32 board_irq(const char *prefix, u32 n)
 {
 	u32 len;
 	const u8 *cells = fdt_prop(fdt_node(prefix, n), "interrupts-extended", &len);
@@ -50,25 +32,13 @@ static u32 irq_of(const char *prefix, u32 n)
 
 _Noreturn void plat_start(const u8 *tree)
 {
-	const u8 *line;
+	const u8 *ticks;
 	u32 len;
 
-	fdt_init(tree);
-	exit_register = (uptr)address_of("exit@", 0);
-	serial = (uptr)address_of("serial@", 0);
-	if (serial)
-		serial_irq = irq_of("serial@", 0);
-	CHECK(fdt_node("chosen", 0), STATUS_BAD_HOST);
-	line = fdt_prop(fdt_node("chosen", 0), "bootargs", &len);
-	if (line)
-		command_line = (const char *)line;
-	line = fdt_prop(fdt_node("cpus", 0), "timebase-frequency", &len);
-	CHECK(line && fdt_u32(line), STATUS_BAD_HOST);
-	ns_per_tick = 1000000000 / fdt_u32(line);
-	for (u32 i = 0; fdt_node("virtio_mmio@", i); i++) {
-		CHECK(address_of("virtio_mmio@", i) == plat_virtio_window(i), STATUS_BAD_HOST);
-		CHECK(irq_of("virtio_mmio@", i) == plat_virtio_irq(i), STATUS_BAD_HOST);
-	}
+	board_init(tree);
+	ticks = fdt_prop(fdt_node("cpus", 0), "timebase-frequency", &len);
+	CHECK(ticks && fdt_u32(ticks), STATUS_BAD_HOST);
+	ns_per_tick = 1000000000 / fdt_u32(ticks);
 	plat_exit(guest_main());
 }
 
@@ -104,48 +74,6 @@ bool plat_odd_accesses(void)
 	return false;
 }
 
-void plat_putc(char c)
-{
-	if (!serial)
-		return;
-	while (!(*(volatile u8 *)(serial + 5) & 0x20))
-		plat_relax();
-	*(volatile u8 *)serial = (u8)c;
-}
-
-int plat_getc(void)
-{
-	if (!serial || !(*(volatile u8 *)(serial + 5) & 1))
-		return -1;
-	return *(volatile u8 *)serial;
-}
-
-u32 plat_console_irq(void)
-{
-	return serial_irq;
-}
-
-void plat_console_irq_enable(void)
-{
-	*(volatile u8 *)(serial + 2) = 0x01; /* FIFO on, trigger at 1 */
-	*(volatile u8 *)(serial + 4) = 0x0b; /* DTR, RTS, OUT2 */
-	*(volatile u8 *)(serial + 1) = 0x01; /* received data */
-}
-
-_Noreturn void plat_exit(u32 status)
-{
-	mmio_write32(exit_register, status);
-	plat_hang();
-}
-
-void plat_pvpanic(u8 events)
-{
-	volatile u8 *device = (volatile u8 *)(uptr)address_of("pvpanic@", 0);
-
-	CHECK(device && *device == 3, STATUS_BAD_HOST);
-	*device = events;
-}
-
 _Noreturn void plat_poweroff(void)
 {
 	sbi(EXT_RESET, 0, RESET_OFF, 0, 0);
@@ -179,47 +107,6 @@ _Noreturn void plat_sleep_for_ever(void)
 		__asm__ volatile("wfi");
 }
 
-const char *plat_cmdline(void)
-{
-	return command_line;
-}
-
-bool plat_ram_region(u32 i, u64 *start, u64 *size)
-{
-	const u8 *node = fdt_node("memory@", i), *reg;
-	u32 len;
-
-	if (!node)
-		return false;
-	reg = fdt_prop(node, "reg", &len);
-	CHECK(reg && len == 16, STATUS_BAD_HOST);
-	*start = fdt_u64(reg);
-	*size = fdt_u64(reg + 8);
-	return true;
-}
-
-/* The first 128 GiB are mapped. */
-void *plat_map(u64 gpa)
-{
-	CHECK(gpa < 128ULL << 30, STATUS_BAD_GUEST);
-	return (void *)(uptr)gpa;
-}
-
-u32 plat_virtio_windows(void)
-{
-	return VIRTIO_WINDOWS;
-}
-
-uptr plat_virtio_window(u32 i)
-{
-	return VIRTIO_BASE + i * (uptr)VIRTIO_SIZE;
-}
-
-u32 plat_virtio_irq(u32 i)
-{
-	return VIRTIO_IRQ + i;
-}
-
 /* Nanoseconds, by the clock's own steps. */
 u64 plat_cycles(void)
 {
@@ -234,30 +121,4 @@ void plat_relax(void)
 void plat_mb(void)
 {
 	__asm__ volatile("fence iorw, iorw" : : : "memory");
-}
-
-void plat_fill(void *to, u8 byte, uptr size)
-{
-	u8 *at = to;
-
-	for (; size; size--)
-		*at++ = byte;
-}
-
-/* Forward, by words where both are aligned: an overlap repeats what lies before it, as x86's does. */
-void plat_copy(void *to, const void *from, uptr size)
-{
-	u8 *t = to;
-	const u8 *f = from;
-
-	if (!(((uptr)t | (uptr)f) & 7)) {
-		for (; size >= 8; size -= 8, t += 8, f += 8) {
-			*(u64 *)t = *(const u64 *)f;
-			barrier();
-		}
-	}
-	for (; size; size--) {
-		*t++ = *f++;
-		barrier();
-	}
 }

@@ -3,6 +3,7 @@
 #ifndef GUESTS_RISCV_RISCV_H
 #define GUESTS_RISCV_RISCV_H
 
+#include "dt/board.h"
 #include "lib/fdt.h"
 #include "lib/types.h"
 
@@ -18,19 +19,13 @@
 #define clear_csr(name, bits) __asm__ volatile("csrc " #name ", %0" : : "r"((u64)(bits)) : "memory")
 
 enum {
-	MAX_CPUS = 64,
-	STATUS_EXCEPTION = 120,
-	STATUS_BAD_HOST = 121,
-	STATUS_BAD_GUEST = 122,
 	IRQ_TIMER = 5,
 	IRQ_EXTERNAL = 9,
 };
 
 extern u64 boot_hart;
 
-/* start.S calls these. */
-_Noreturn void plat_start(const u8 *tree);
-_Noreturn void plat_cpu_main(u32 cpu);
+/* start.S calls these, and those of dt/board.h. */
 u64 trap(u64 cause, u64 pc, u64 address);
 
 /* intc.c: interrupt CAUSE of this hart. */

@@ -24,6 +24,7 @@ until 0 spin:_for_ever spin --until for_ever
 fail-on 1 spin:_for_ever spin --fail-on for_ever
 badop 120 badop:_now badop
 mem 0 mem:_65536_KiB_in_1_regions mem
+mem-12G 0 mem:_12582912_KiB_in_1_regions mem -m 12G
 timer 0 timer:_periodic timer
 irq 0 irq:_20_interrupts,_event_index irq
 smp-1 0 smp:_all_arrived,_counter_0 smp
@@ -60,6 +61,7 @@ l1_job() {
 	cat <<'L1'
 . /rig/lib
 cd /tmp
+echo 1 >/proc/sys/vm/overcommit_memory # this host has less than its guest, which touches little of it
 truncate -s 1M disk
 truncate -s 64K evil
 underscores() { echo "$*" | tr _ ' '; }
@@ -68,7 +70,8 @@ while read -r name want line guest options; do
 	set --
 	for o in $options; do set -- "$@" "$(underscores "$o")"; done
 	echo "RIG-TIME $name $(cut -d" " -f1 /proc/uptime)"
-	vmm "$name" 150 /job/hvrun -k "/job/$guest.elf" -m 64M "$@" </dev/null >"/tmp/$name.log"
+	case $options in -m*) ;; *) set -- -m 64M "$@" ;; esac
+	vmm "$name" 150 /job/hvrun -k "/job/$guest.elf" "$@" </dev/null >"/tmp/$name.log"
 	got=$vmm_status
 	tr -d '\r' <"/tmp/$name.out" >/tmp/lines
 	if [ "$got" != "$want" ]; then
