@@ -35,7 +35,8 @@ static bool add_own(const struct vm_config *config, const struct arch_words *wor
 	ok = ok && add(line, size, words->always);
 	if (config->discovery != VM_DISCOVERY_PCI)
 		ok = ok && add(line, size, words->no_pci);
-	ok = ok && add(line, size, "panic=-1");
+	/* With a core, the kernel rests a second where it panicked: that is what the registers are to show. */
+	ok = ok && add(line, size, config->core ? "panic=1" : "panic=-1");
 	/* Nobody reads its console: the kernel need not write all it has to say, byte by byte. */
 	if (config->exec && !config->log && config->out_fd < 0)
 		ok = ok && add(line, size, "quiet");

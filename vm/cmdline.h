@@ -10,7 +10,7 @@
 
 /*
  * Writes the line into @line of @size bytes, always ended by a zero: console, what the board asks for,
- * what to do on a panic (reset at once, so that a run never hangs in one), the first disk as root if
+ * what to do on a panic (reset at once, so that a run never hangs in one; after a second with --core), the first disk as root if
  * there is no initrd, then --append, whose words win where the kernel takes the last one. @words are the
  * board's (arch_words). 0, or -ENOSPC if it does not fit.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A core's file: headers, then each region of memory at an offset of its own, then the notes, since one
- * of them is found in the memory on the way. The header is written last: half a core is no core.
+ * A core's file: headers, the notes, then each region of memory at an offset of its own. Memory is written first,
+ * since one of the notes is found in it on the way, and the header last: half a core is no core.
  */
 #include "vm/core_elf.h"
 
@@ -20,6 +20,7 @@
 
 enum {
 	PAGE = 4096,
+	NOTES_AT = PAGE, /* behind the headers: 64 + 25 * 56 bytes at most */
 	CHUNK = 1 << 20, /* bytes looked at between two looks at `cancel` */
 	MAX_SEGMENTS = MEM_MAX_REGIONS + CORE_MAX_MAPS,
 	NOTE_HEAD = 12,
@@ -43,7 +44,7 @@ struct core {
 	struct segment segments[MAX_SEGMENTS];
 	unsigned count;
 	unsigned regions; /* of the segments: these hold the memory, the others show parts of it */
-	uint64_t end;	  /* of what has a place in the file */
+	uint64_t end;	  /* of the file */
 	uint64_t written;
 	uint64_t seen; /* bytes of memory that were looked at */
 	struct progress *progress;
@@ -66,12 +67,21 @@ static uint64_t offset_of(const struct core *core, gpa_t at, uint64_t size)
 	return 0;
 }
 
+/* The most bytes that the notes can take. */
+static size_t notes_room(const struct core_state *state)
+{
+	size_t each = NOTE_HEAD + NOTE_NAME + STATUS_REGS + CORE_REGS_MAX + STATUS_TAIL;
+
+	return state->cpus * each + NOTE_HEAD + NOTE_NAME + CORE_VMCOREINFO_MAX;
+}
+
 static void place_segments(struct core *core)
 {
 	const struct mem_region *regions;
 	size_t count;
 
-	core->end = PAGE; /* headers: 64 + 25 * 56 bytes at most */
+	/* crash looks for the notes before the first segment. */
+	core->end = NOTES_AT + (notes_room(core->state) + PAGE - 1) / PAGE * PAGE;
 	regions = mem_regions(core->mem, &count);
 	for (size_t i = 0; i < count && core->count < MEM_MAX_REGIONS; i++) {
 		if (regions[i].kind != MEM_RAM && regions[i].kind != MEM_READONLY)
@@ -146,14 +156,18 @@ static bool is_zero(const uint8_t *page)
 	return !any;
 }
 
-/* Pages from @from on, @len bytes in all, to @offset: those that are not zero, run by run. */
+/*
+ * Pages from @from on, @len bytes in all, to @offset: those that are not zero, run by run, and the last one of
+ * all, which makes the file as long as its headers say.
+ */
 static int write_pages(struct core *core, const uint8_t *from, size_t len, uint64_t offset)
 {
 	size_t start = 0;
 	int r = 0;
 
 	for (size_t at = 0; !r && at <= len; at += PAGE) {
-		bool data = at < len && (core->no_holes || !is_zero(from + at));
+		bool last = offset + at + PAGE == core->end;
+		bool data = at < len && (core->no_holes || last || !is_zero(from + at));
 
 		if (data)
 			look_for_info(core, from + at);
@@ -217,9 +231,7 @@ static void add_cpu(uint8_t **at, const struct core_state *state, unsigned cpu)
 static int write_notes(struct core *core, uint64_t *size)
 {
 	const struct core_state *state = core->state;
-	size_t each = NOTE_HEAD + NOTE_NAME + STATUS_REGS + CORE_REGS_MAX + STATUS_TAIL;
-	uint8_t *notes =
-		calloc(1, state->cpus * each + NOTE_HEAD + NOTE_NAME + CORE_VMCOREINFO_MAX);
+	uint8_t *notes = calloc(1, notes_room(state));
 	uint8_t *at = notes;
 	int r;
 
@@ -230,7 +242,7 @@ static int write_notes(struct core *core, uint64_t *size)
 	if (core->info_size)
 		add_note(&at, "VMCOREINFO", 0, core->info, core->info_size);
 	*size = (uint64_t)(at - notes);
-	r = pwrite_full(core->fd, notes, (size_t)(at - notes), core->end);
+	r = pwrite_full(core->fd, notes, (size_t)(at - notes), NOTES_AT);
 	free(notes);
 	return r;
 }
@@ -252,7 +264,7 @@ static int write_headers(const struct core *core, uint64_t notes_size)
 			.e_phentsize = sizeof(Elf64_Phdr),
 			.e_phnum = (Elf64_Half)(1 + core->count),
 		},
-		.parts[0] = { .p_type = PT_NOTE, .p_offset = core->end, .p_filesz = notes_size,
+		.parts[0] = { .p_type = PT_NOTE, .p_offset = NOTES_AT, .p_filesz = notes_size,
 			      .p_align = 4 },
 	};
 

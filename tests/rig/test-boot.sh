@@ -234,9 +234,16 @@ status=$?
 sh /job/shows && echo "RIG-CHECK host ok" || echo "RIG-CHECK host $(dmesg | grep kvm | tr '\n' '|')"
 # No root disk and no initrd: the kernel panics.
 vmm panic "$limit" /job/hvrun -k /job/kernel -m 256M --core core -a "$(cat /job/words)" </dev/null
-# Its notes lie at the end of the file; L1 has the same kernel.
-said=$(tail -c 8192 core | grep -o 'OSRELEASE=[[:graph:]]*')
+# Its notes lie at the beginning of the file; L1 has the same kernel.
+said=$(head -c 16384 core | grep -a -o 'OSRELEASE=[[:graph:]]*')
 [ "$said" = "OSRELEASE=$(uname -r)" ] && echo "RIG-CHECK core-vmcoreinfo ok" || echo "RIG-CHECK core-vmcoreinfo '$said'"
+# x86's rip in the first note is the kernel's, not the reset's that follows a panic.
+pc=$(od -A n -t x8 -j 4356 -N 8 core)
+case $(uname -m)$pc in
+x86_64*ffffffff????????) echo "RIG-CHECK core-pc ok" ;;
+x86_64*) echo "RIG-CHECK core-pc '$pc'" ;;
+*) echo "RIG-CHECK core-pc ok" ;;
+esac
 [ ! -f /job/send-core ] || { mkdir -p /out && mv core /out/; }
 lacks=$(cat /job/lacks)
 [ -z "$lacks" ] || vmm lacks 20 /job/hvrun -k /job/kernel -m 256M "$lacks" </dev/null
@@ -251,7 +258,7 @@ core_in_gdb() {
 		return 0
 	}
 	# struct new_utsname: sysname, nodename, release, 65 bytes each.
-	tail -c 8192 "$work/out/core" | tr -d '\0' >"$work/notes"
+	head -c 16384 "$work/out/core" | tr -d '\0' >"$work/notes"
 	names=$(LC_ALL=C sed -n 's/^SYMBOL(init_uts_ns)=//p' "$work/notes")
 	offset=$(LC_ALL=C sed -n 's/^OFFSET(uts_namespace.name)=//p' "$work/notes")
 	gdb-multiarch -nx -batch -ex 'set architecture aarch64' -ex "core $work/out/core" -ex 'info threads' \
@@ -293,7 +300,7 @@ run_two() {
 	# shellcheck disable=SC2086 # words
 	from_guest cpus shows both-run hvc0 both-read cow-reread input mq resized resized-end unbound bound $rig_two_checks
 	from_guest_prefix=
-	from_guest host cow-base core-vmcoreinfo
+	from_guest host cow-base core-vmcoreinfo core-pc
 	[ "$rig_arch" != arm64 ] || core_in_gdb
 	is "$rig_arch-panic-status" "$(sed -n 's/^RIG-STATUS panic //p' "$log")" 134
 	is "$rig_arch-panic-said" "$(grep -c "^panic err: hvrun: the guest's kernel panicked: .*VFS" "$log")" 1

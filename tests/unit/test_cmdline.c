@@ -57,6 +57,16 @@ static void test_board_without_words(void **state)
 	free(config);
 }
 
+/* With a core, the kernel rests where it panicked. */
+static void test_core_gives_a_panic_time(void **state)
+{
+	struct vm_config *config = plain("");
+
+	(void)state;
+	config->core = "core";
+	expect_line(config, "console=ttyS0 board panic=1");
+}
+
 /* A kernel is told not to look for PCI unless there is some. */
 static void test_words_without_pci(void **state)
 {
@@ -145,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serial_console),
 		cmocka_unit_test(test_board_without_words),
+		cmocka_unit_test(test_core_gives_a_panic_time),
 		cmocka_unit_test(test_words_without_pci),
 		cmocka_unit_test(test_other_consoles),
 		cmocka_unit_test(test_root_is_the_first_disk_without_initrd),

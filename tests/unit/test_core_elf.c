@@ -114,6 +114,9 @@ static void test_core(void **unused)
 	assert_int_equal(head.e_machine, EM_X86_64);
 	assert_int_equal(head.e_phnum,
 			 4); /* notes, two regions, one map: the other leaves its region */
+	/* crash looks for the notes before the first region. */
+	assert_int_equal(part(0).p_offset, PAGE);
+	assert_in_range(part(1).p_offset, PAGE + part(0).p_filesz, 64 * PAGE);
 	assert_int_equal(part(1).p_paddr, 0);
 	assert_int_equal(part(1).p_filesz, LOW);
 	assert_int_equal(part(2).p_paddr, HIGH_AT);
@@ -130,7 +133,7 @@ static void test_core(void **unused)
 	assert_int_equal(data[0], 0xef);
 	/* The rest is holes. */
 	assert_int_equal(fstat(fd, &st), 0);
-	assert_true(st.st_size > LOW + HIGH);
+	assert_int_equal(st.st_size, part(2).p_offset + HIGH);
 	assert_in_range(st.st_blocks * 512, 1, 16 * PAGE);
 
 	assert_true(find_note("CORE", NT_PRSTATUS, 1, data, &size));
@@ -157,6 +160,7 @@ static void test_vmcoreinfo(void **unused)
 	static const char good[] = "OSRELEASE=6.1.0\nPAGESIZE=4096\n";
 	uint8_t data[8192];
 	uint64_t written;
+	struct stat st;
 	size_t size = 0;
 
 	(void)unused;
@@ -175,6 +179,9 @@ static void test_vmcoreinfo(void **unused)
 	assert_true(find_note("VMCOREINFO", 0, 0, data, &size));
 	assert_int_equal(size, sizeof(good) - 1);
 	assert_memory_equal(data, good, size);
+	/* The last page is zeroes, and the file as long as its headers say. */
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, part(2).p_offset + HIGH);
 }
 
 static void test_what_cannot_be_written(void **unused)
