@@ -7,7 +7,9 @@
 #include "base/checked.h"
 
 static const char mark[] = "Kernel panic - not syncing";
+/* The last line: without panic=, and before a rest of some seconds. A kernel that resets at once has none. */
 static const char end_mark[] = "---[ end Kernel panic";
+static const char rest_mark[] = "Rebooting in ";
 
 static void keep(struct panic_watch *watch, const char *why)
 {
@@ -23,7 +25,7 @@ void panic_line(struct panic_watch *watch, const char *line)
 	const char *at;
 
 	if (watch->seen) {
-		watch->over = watch->over || strstr(line, end_mark);
+		watch->over = watch->over || strstr(line, end_mark) || strstr(line, rest_mark);
 		return;
 	}
 	at = strstr(line, mark);

@@ -95,6 +95,21 @@ static void test_panic_that_hangs(void **state)
 	end_watch(watch);
 }
 
+/* One that rests before it resets has said all, and is stopped where it is. */
+static void test_panic_that_rests(void **state)
+{
+	struct watch *watch = new_watch(NULL, NULL);
+
+	(void)state;
+	put(watch, "[1.0] Rebooting in 1 seconds..\n");
+	assert_int_equal(watch->verdict, WATCH_NONE);
+	put(watch, "[1.1] Kernel panic - not syncing: x\n[1.1] Call Trace:\n");
+	assert_int_equal(watch->verdict, WATCH_NONE);
+	put(watch, "[1.2] Rebooting in 1 seconds..\n");
+	assert_int_equal(watch->verdict, WATCH_PANIC);
+	end_watch(watch);
+}
+
 /* A line without end, and with zeros in it, costs nothing and hides what lies beyond the bound. */
 static void test_endless_line(void **state)
 {
@@ -270,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_panic_not_seen_before_its_line_ends),
 		cmocka_unit_test(test_panic_first_counts),
 		cmocka_unit_test(test_panic_that_hangs),
+		cmocka_unit_test(test_panic_that_rests),
 		cmocka_unit_test(test_endless_line),
 		cmocka_unit_test(test_long_reason),
 		cmocka_unit_test(test_last_lines_are_kept),
