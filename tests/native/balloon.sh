@@ -44,6 +44,7 @@ ctl() {
 machine() {
 	local name=$1 before
 	shift
+	: >"$TMP/out"
 	"$HVRUN" -k "$GUESTS/balloon.elf" -m 128M --timeout 100 --control "$S" --balloon "$@" \
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!

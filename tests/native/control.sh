@@ -10,6 +10,7 @@ J=$TMP/job
 machine() {
 	local guest=$1 waited=0
 	shift
+	: >"$TMP/out"
 	"$HVRUN" -k "$GUESTS/$guest.elf" -m 64M --timeout 60 --control "$S" "$@" </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	while [ ! -S "$S" ] || ! grep -q . "$TMP/out"; do

@@ -33,6 +33,7 @@ expect native-cow-reset 3 'again: boot 4'
 if [ -z "$(tr -d '\0' <"$TMP/count")" ]; then ok native-cow-reset-base; else not_ok native-cow-reset-base "the base changed"; fi
 
 # Many share one base: readers all, and nobody may write it meanwhile.
+: >"$TMP/first"
 TMPDIR=$TMP/over "$HVRUN" -k "$GUESTS/spin.elf" -m 64M -a sleep -d "$TMP/base,cow" </dev/null >"$TMP/first" 2>&1 &
 first=$!
 for _ in $(seq 100); do grep -q . "$TMP/first" && break; sleep 0.05; done
@@ -91,6 +92,7 @@ grow() {
 # lines N: waits until the guest has printed N lines.
 lines() { for _ in $(seq 200); do [ "$(grep -c . "$TMP/out")" -ge "$1" ] && break; sleep 0.05; done; }
 truncate -s 64K "$TMP/grow" "$TMP/other"
+: >"$TMP/out"
 "$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 60 --control "$S" -d "$TMP/grow" -d "$TMP/other,direct" \
 	-d "$TMP/base,cow" -d "$TMP/base,ro" -a times=2 </dev/null >"$TMP/out" 2>"$TMP/err" &
 pid=$!
@@ -124,6 +126,7 @@ if [ "$(id -u)" = 0 ] && truncate -s 1M "$TMP/backing" && loop=$(losetup -f --sh
 	expect native-block-device 0 "virtio-blk: id LOOP, 2048 sectors, indirect, event index"
 	run virtio-blk -m 64M -d "$loop,cow,serial=LOOP"
 	expect native-block-device-cow 0 "virtio-blk: id LOOP, 2048 sectors, indirect, event index"
+	: >"$TMP/out"
 	"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 60 --control "$S" -d "$loop" </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	lines 1

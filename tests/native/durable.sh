@@ -21,6 +21,8 @@ storage_daemons() { pgrep -f "qemu-storage-daemon.*$1"; }
 # one DISK OPTION...: a run that is killed, in $last the last number that came out whole, or -1.
 one() {
 	local pid wait_ms=$((RANDOM % 350 + 30))
+	: >"$TMP/out"
+	: >"$TMP/err"
 	"$HVRUN" -k "$GUESTS/log-disk.elf" -m 64M "${@:2}" -d "$1" </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	disown $pid

@@ -149,7 +149,7 @@ else
 fi
 
 # By TCP, at this machine only.
-rm -f "$TMP/out"
+: >"$TMP/err"
 symbols=$GUESTS/hello.elf
 port=$((20000 + RANDOM % 20000))
 timeout -k 5 "$LIMIT" "$HVRUN" -k "$GUESTS/hello.elf" -m 64M --gdb "$port" </dev/null >"$TMP/out" 2>"$TMP/err" &

@@ -67,10 +67,12 @@ words=(--control "$TMP/control" -d "$TMP/disk" --pmem "$TMP/pmem" --balloon --po
 ! command -v passt >/dev/null || words+=(--net user)
 guest 99 "${words[@]}"
 wait $listener
+: >"$TMP/held"
 host hold >"$TMP/held" 2>&1 &
 holder=$!
 until grep -q held "$TMP/held" || ! kill -0 $holder 2>/dev/null; do sleep 0.02; done
 rm -f "$S"_700
+: >"$TMP/listen"
 host listen 60 >"$TMP/listen" 2>&1 &
 listener=$!
 until grep -q listening "$TMP/listen" || ! kill -0 $listener 2>/dev/null; do sleep 0.02; done

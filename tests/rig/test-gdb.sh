@@ -45,10 +45,12 @@ exit 0
 L1
 }
 
-# debug RUN GDB-ARGUMENTS...: waits until L1 is ready for RUN, then gdb; its words in $job.RUN.
+# debug RUN GDB-ARGUMENTS...: waits until L1 is ready for RUN, then gdb; its words in $job.RUN. That L1 itself
+# begins may take as long as other rigs run before it.
 debug() {
 	local run=$1 waited=0 args=() c
 	shift
+	until [ -S "$job.port" ] || ! kill -0 "$rig_pid" 2>/dev/null; do sleep 0.2; done
 	until grep -q "RIG-READY $run" "$log" 2>/dev/null || [ $waited -ge $((rig_limit * 5)) ]; do
 		kill -0 "$rig_pid" 2>/dev/null || break
 		sleep 0.2
