@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * riscv64: the interrupt controller, a PLIC or an APLIC with IMSICs; the timer; waiting (PLIC
- * specification 1.0.0; Advanced Interrupt Architecture 1.0; SBI specification 2.0).
+ * specification 1.0.0; Advanced Interrupt Architecture 1.0; Sstc 1.0; SBI specification 2.0).
  */
 #include "lib/platform.h"
 #include "lib/print.h"
@@ -34,7 +34,7 @@ enum {
 
 static void (*handlers[SOURCES])(void);
 static void (*timer_handler)(void);
-static bool ready, aia;
+static bool ready, aia, sstc;
 static uptr controller;
 static u64 period, deadline; /* ticks; 0: one shot */
 
@@ -94,10 +94,37 @@ static void complete(u32 source)
 		mmio_write32(controller + PLIC_CONTEXT + 0x1000 * boot_hart + PLIC_CLAIM, source);
 }
 
+/* "riscv,isa-extensions" is a list of strings. */
+static bool hart_has(const char *extension)
+{
+	u32 len = 0, size = (u32)strlen(extension) + 1;
+	const u8 *list = fdt_prop(fdt_node("cpu@", 0), "riscv,isa-extensions", &len);
+
+	CHECK(list, STATUS_BAD_HOST);
+	for (u32 i = 0; i + size <= len; i += (u32)strlen((const char *)list + i) + 1) {
+		if (!memcmp(list + i, extension, size))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * By the hart's own register where it has one, as Linux does. The firmware's call is for the others:
+ * on a host with Sstc, Linux's KVM (6.12, and as of 2026 its master) keeps a time given that way in the
+ * CPU's register alone, and loses it when the vCPU's thread is scheduled away before the guest goes on.
+ */
+static void timer_set(void)
+{
+	if (sstc)
+		write_csr(0x14d, deadline);
+	else
+		sbi(EXT_TIME, 0, deadline, 0, 0);
+}
+
 static void timer(void)
 {
 	deadline = period ? deadline + period : NEVER;
-	sbi(EXT_TIME, 0, deadline, 0, 0);
+	timer_set();
 	timer_handler();
 }
 
@@ -144,17 +171,19 @@ void plat_timer_start(u32 ticks, bool periodic, void (*handler)(void))
 	u64 frequency = fdt_u32(fdt_prop(fdt_node("cpus", 0), "timebase-frequency", &len));
 	u64 count = (u64)ticks * frequency / 1000000000;
 
+	sstc = hart_has("sstc");
 	timer_handler = handler;
 	period = periodic ? count : 0;
 	deadline = read_csr(time) + count;
 	set_csr(sie, 1 << IRQ_TIMER);
-	sbi(EXT_TIME, 0, deadline, 0, 0);
+	timer_set();
 }
 
 void plat_timer_stop(void)
 {
 	clear_csr(sie, 1 << IRQ_TIMER);
-	sbi(EXT_TIME, 0, NEVER, 0, 0);
+	deadline = NEVER;
+	timer_set();
 }
 
 void plat_wait_irq(void)
