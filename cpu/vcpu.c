@@ -192,6 +192,24 @@ void vcpu_join(struct vcpu *vcpu)
 	vcpu->started = false;
 }
 
+/* What firmware stopped (arm64, riscv64) keeps its place; what it never started has none. */
+bool vcpu_never_started(const struct vcpu *vcpu, uint64_t pc)
+{
+	struct kvm_mp_state state;
+
+	if (ioctl(vcpu->fd, KVM_GET_MP_STATE, &state) < 0)
+		return false;
+	switch (state.mp_state) {
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+		return true;
+	case KVM_MP_STATE_STOPPED:
+		return pc == 0;
+	default:
+		return false;
+	}
+}
+
 static void on_kick(int sig)
 {
 	(void)sig;

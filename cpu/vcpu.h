@@ -100,6 +100,12 @@ void vcpu_ask_out(struct vcpu *vcpu);
 /* Waits for the thread, if it was started. */
 void vcpu_join(struct vcpu *vcpu);
 
+/*
+ * The guest never started @vcpu, whose instruction pointer is @pc: it waits as it was made. False also if KVM
+ * does not tell. The thread has been joined.
+ */
+bool vcpu_never_started(const struct vcpu *vcpu, uint64_t pc);
+
 /* Closes what is open; the thread has been joined. */
 void vcpu_destroy(struct vcpu *vcpu);
 

@@ -93,6 +93,8 @@ static void say_place(const struct symbols *symbols, const struct vcpu *vcpu)
 		return;
 	if (symbols_find(symbols, pc, &place) == 0)
 		diag_error("vcpu %u: at %s+%#" PRIx64, vcpu->index, place.name, place.offset);
+	else if (vcpu_never_started(vcpu, pc))
+		diag_error("vcpu %u: the guest never started it", vcpu->index);
 	else
 		diag_error("vcpu %u: %#" PRIx64
 			   " is in none of the kernel's symbols: a program's, a "
@@ -152,13 +154,30 @@ static int say_crash(struct vm *vm)
 	return VM_STATUS_PANIC;
 }
 
+/* What ends a machine in order leaves a command without a status: words for that, or NULL. */
+static const char *words_without_status(enum vm_end end)
+{
+	switch (end) {
+	case VM_END_POWEROFF:
+	case VM_END_RESET:
+		return "the guest ended before the command did";
+	case VM_END_STOP:
+		return "stopped by the control socket before the command ended";
+	case VM_END_DEBUGGER:
+		return "ended by the debugger before the command ended";
+	default:
+		return NULL;
+	}
+}
+
 int vm_say_end(struct vm *vm)
 {
 	int status = (int)(atomic_load(&vm->end) >> 8);
 	enum vm_end end = vm_how_it_ended(vm);
+	const char *without = vm->config->exec ? words_without_status(end) : NULL;
 
-	if (vm->config->exec && (end == VM_END_POWEROFF || end == VM_END_RESET)) {
-		bad(vm, "exec: the guest ended before the command did");
+	if (without) {
+		bad(vm, "exec: %s", without);
 		return VM_STATUS_SYSTEM;
 	}
 	switch (end) {

@@ -61,6 +61,7 @@ static const struct sandbox_row rows[] = {
 	{ REQUEST(KVM_SET_USER_MEMORY_REGION), .in = BUILD,
 	  .why = "guest memory is given to the machine; no slot is made later" },
 	{ REQUEST(KVM_CREATE_VCPU), .in = BUILD, .why = "vCPUs are made" },
+	{ REQUEST(KVM_GET_MP_STATE), .in = LOOP, .why = "whether a vCPU was ever started" },
 	{ REQUEST(KVM_IRQFD), .in = BUILD, .why = "interrupts by eventfd" },
 	{ REQUEST(KVM_IOEVENTFD), .in = BUILD, .why = "doorbells" },
 	{ REQUEST_ON(KVM_IOEVENTFD, VM, " on the machine"), .features = SANDBOX_PCI, .in = LOOP,

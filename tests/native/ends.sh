@@ -48,7 +48,7 @@ for how in busy sleep; do
 	says ends-timeout-$how-registers 'vcpu 1: rip '
 	case $how in busy) place=plat_hang ;; *) place=plat_sleep_for_ever ;; esac
 	says ends-timeout-$how-place "vcpu 0: at $place+0x"
-	says ends-timeout-$how-nowhere 'vcpu 1: 0xfff0 is in none of'
+	says ends-timeout-$how-never-started 'vcpu 1: the guest never started it'
 done
 nm "$GUESTS/spin.elf" | sort >"$TMP/System.map"
 run spin -m 64M --timeout 0.2 --symbols "$TMP/System.map"
