@@ -73,6 +73,17 @@ static int add(struct kmod_index *index, const char *name, const char *path)
 	return 0;
 }
 
+unsigned char kmod_entry_type(int dir, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type;
+	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return DT_UNKNOWN;
+	return IFTODT(st.st_mode);
+}
+
 static int walk(struct kmod_index *index, const char *dir, unsigned depth)
 {
 	DIR *d = depth < DEPTH_MAX ? opendir(dir) : NULL;
@@ -83,13 +94,15 @@ static int walk(struct kmod_index *index, const char *dir, unsigned depth)
 		return depth < DEPTH_MAX ? -errno : -ELOOP;
 	while (!r && (entry = readdir(d))) {
 		char path[4096], name[NAME_SIZE];
+		unsigned char type;
 
 		if (entry->d_name[0] == '.' ||
 		    snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name) >= (int)sizeof(path))
 			continue;
-		if (entry->d_type == DT_DIR)
+		type = kmod_entry_type(dirfd(d), entry);
+		if (type == DT_DIR)
 			r = walk(index, path, depth + 1);
-		else if (entry->d_type == DT_REG && module_name(entry->d_name, name))
+		else if (type == DT_REG && module_name(entry->d_name, name))
 			r = add(index, name, path);
 	}
 	closedir(d);

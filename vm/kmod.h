@@ -6,6 +6,7 @@
 #ifndef VM_KMOD_H
 #define VM_KMOD_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,12 @@ struct vm_config;
  */
 int kmod_open(const char *dir, const struct vm_config *config, struct kmod_index **out);
 void kmod_free(struct kmod_index *index);
+
+/*
+ * What kind of file @entry of the folder @dir (a descriptor) is: DT_REG, DT_DIR and so on. File systems may leave
+ * the answer to stat (DT_UNKNOWN, readdir(3)); links are not followed. DT_UNKNOWN if it is gone.
+ */
+unsigned char kmod_entry_type(int dir, const struct dirent *entry);
 
 /* Whether the kernel has @name at all: as a module, or (by modules.builtin) built in. */
 bool kmod_has(const struct kmod_index *index, const char *name);

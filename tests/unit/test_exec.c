@@ -9,6 +9,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,39 @@ static void modules_in_order(void **state)
 	assert_true(kmod_open(dir, &no_door, &index) < 0);
 }
 
+/* File systems that keep no types in their folders (XFS without ftype, some of the network) say DT_UNKNOWN. */
+static void entries_without_type(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned char said, wanted;
+	} cases[] = {
+		{ "file.ko", DT_UNKNOWN, DT_REG }, { "folder", DT_UNKNOWN, DT_DIR },
+		{ "link.ko", DT_UNKNOWN, DT_LNK }, { "absent", DT_UNKNOWN, DT_UNKNOWN },
+		{ "absent", DT_REG, DT_REG },
+	};
+	char dir[] = "/tmp/hvrun-kmod-XXXXXX", line[128];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	write_module(dir, "file.ko", "");
+	assert_int_equal(mkdirat(fd, "folder", 0755), 0);
+	assert_int_equal(symlinkat("file.ko", fd, "link.ko"), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dirent entry = { .d_type = cases[i].said };
+
+		(void)snprintf(entry.d_name, sizeof(entry.d_name), "%s", cases[i].name);
+		assert_int_equal(kmod_entry_type(fd, &entry), cases[i].wanted);
+	}
+	close(fd);
+	(void)snprintf(line, sizeof(line), "rm -r %s", dir);
+	/* NOLINTNEXTLINE(cert-env33-c) */
+	assert_int_equal(system(line), 0);
+}
+
 /* @file packed by @command, which this machine may lack. */
 static bool pack(const char *dir, const char *command, const char *file)
 {
@@ -346,6 +380,7 @@ int main(void)
 		cmocka_unit_test(initramfs_is_cpio),
 		cmocka_unit_test(depends_of_a_module),
 		cmocka_unit_test(modules_in_order),
+		cmocka_unit_test(entries_without_type),
 		cmocka_unit_test(words_for_init),
 		cmocka_unit_test(packed_modules),
 		cmocka_unit_test(test_threat_33_module_is_no_module),
