@@ -125,10 +125,11 @@ static const struct option own_rows[] = {
 };
 
 /* The rows of run that make sense for a command. */
-static const char *const shared_rows[] = { "kernel", "append",	"memory",  "cpus",  "disk",
-					   "net",    "share",	"virtio",  "log",   "core",
-					   "gdb",    "sandbox", "timeout", "until", "fail-on",
-					   "report", "symbols", "verbose", "quiet", "help" };
+static const char *const shared_rows[] = { "kernel", "append",	"memory",  "cpus",    "disk",
+					   "net",    "share",	"virtio",  "log",     "core",
+					   "gdb",    "sandbox", "timeout", "until",   "fail-on",
+					   "report", "control", "symbols", "verbose", "quiet",
+					   "help" };
 
 static const char head[] =
 	"hvrun exec runs a command in a guest and returns its status (man hvrun-exec)\n"

@@ -122,6 +122,9 @@ static int run_stop(const struct call *call)
 /* Whatever the guest does, as by the button of a machine. */
 static int run_reset(const struct call *call)
 {
+	if (call->vm->config->exec)
+		return refuse(call, -EOPNOTSUPP,
+			      "it runs one command, whose input is gone with the first boot");
 	if (vm_has_backends(call->vm->config))
 		return refuse(
 			call, -EOPNOTSUPP,

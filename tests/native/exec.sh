@@ -83,3 +83,58 @@ run_panic() {
 run_panic panic --report "$TMP/report" --core "$TMP/core"
 is exec-report "$(sed -n 's/^  "why": "\(.*\)",$/\1/p' "$TMP/report") $(readelf -h "$TMP/core" 2>&1 | grep -c 'CORE')" 'panic 1'
 is exec-panic "$status $(grep -c "kernel panicked: made up" "$TMP/err")" '134 1'
+
+# held OPTIONS...: a guest whose command never ends, in the background; its socket is there.
+held() {
+	: >"$TMP/out"
+	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/spin.elf" -m 64M --root "$TMP/root" -a busy --log "$TMP/log" \
+		"$@" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
+	pid=$!
+	for _ in $(seq 100); do
+		[ ! -S "$TMP/socket" ] || [ ! -e "$TMP/log" ] || break
+		sleep 0.05
+	done
+}
+over() {
+	status=0
+	wait "$pid" || status=$?
+	cp "$TMP/out" "$TMP/out.lines"
+}
+rm -f "$TMP/log"
+held --control "$TMP/socket"
+"$HVRUN" ctl "$TMP/socket" status >"$TMP/said" 2>&1
+is exec-control-status "$? $(grep -c '"memory_bytes": 67108864' "$TMP/said")" '0 1'
+"$HVRUN" ctl "$TMP/socket" core "$TMP/core-now" >"$TMP/said" 2>&1
+is exec-control-core "$? $(readelf -h "$TMP/core-now" 2>&1 | grep -c CORE)" '0 1'
+"$HVRUN" ctl "$TMP/socket" reset >"$TMP/said" 2>&1
+is exec-control-reset "$? $(grep -c 'it runs one command' "$TMP/said")" '71 1'
+"$HVRUN" ctl "$TMP/socket" stop >"$TMP/said" 2>&1
+is exec-control-stop $? 0
+over
+is exec-control-stopped "$status $(cat "$TMP/out") $(grep -c '^hvrun: exec: stopped by the control socket before the command ended' "$TMP/err")" '71  1'
+
+# A debugger: held back before the first instruction, on to the command's end, and killed.
+if ! command -v gdb-multiarch >/dev/null; then
+	skip exec-gdb 'gdb-multiarch is not installed'
+elif ! command -v mke2fs >/dev/null; then
+	skip exec-gdb 'there is no mke2fs here'
+else
+	attach() {
+		timeout -k 5 "$LIMIT" gdb-multiarch -nx -batch "$1" -ex 'set confirm off' -ex "target remote $TMP/socket" \
+			-ex 'hbreak guest_main' -ex 'continue' -ex 'backtrace 1' -ex 'delete' -ex "$2" </dev/null >"$TMP/gdb" 2>&1
+	}
+	for ends in continue kill; do
+		case $ends in continue) wanted='7 1 1' ;; *) wanted='71 1 0' ;; esac
+		timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/command.elf" -m 64M "${copied[@]}" -q -a status=7 \
+			--gdb "unix:$TMP/socket" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
+		pid=$!
+		for _ in $(seq 100); do
+			[ ! -S "$TMP/socket" ] || break
+			sleep 0.05
+		done
+		attach "$GUESTS/command.elf" "$ends"
+		over
+		is exec-gdb-$ends "$status $(grep -c '^#0 .*guest_main ()' "$TMP/gdb") $(grep -c 'exited with code 07' "$TMP/gdb")" "$wanted"
+	done
+	is exec-gdb-killed-words "$(grep -c '^hvrun: exec: ended by the debugger before the command ended' "$TMP/err")" 1
+fi
