@@ -62,7 +62,7 @@ for shell in zsh fish; do
 done
 # What they offer for a line, asked as a person asks by TAB.
 in_fish() { LINE=$1 HOME=$TMPDIR fish --no-config -c 'source fish; complete -C "$LINE"' 2>/dev/null | cut -f1; }
-in_zsh() { timeout 60 zsh -f "$TEST_TOP/tests/cli/complete.zsh" "$TMPDIR/zsh-functions" "$1" 2>/dev/null; }
+in_zsh() { timeout 300 zsh -f "$TEST_TOP/tests/cli/complete.zsh" "$TMPDIR/zsh-functions" "$1" 2>/dev/null; }
 mkdir -p zsh-functions && cp zsh zsh-functions/_hvrun
 asked() { # SHELL
 	local ask=in_$1

@@ -60,7 +60,7 @@ fi
 bad_as() {
 	local name=$1 want=$2 regex=$3
 	shift 3
-	run_command 20 "${as[@]}" ./hvrun-copy "$@"
+	run_command 200 "${as[@]}" ./hvrun-copy "$@"
 	check "$name" "$want" "$regex" '' && one_line "$name: one line"
 }
 if "${as[@]}" test -x ./hvrun-copy 2>/dev/null; then
@@ -83,15 +83,15 @@ fi
 space=(unshare -m)
 [ "$(id -u)" = 0 ] || space=(unshare -rm)
 if "${space[@]}" mount -t tmpfs none /dev 2>/dev/null; then
-	run_command 20 "${space[@]}" sh -c 'mount -t tmpfs none /dev && exec "$0" "$@"' "$HVRUN" -k "$good"
+	run_command 200 "${space[@]}" sh -c 'mount -t tmpfs none /dev && exec "$0" "$@"' "$HVRUN" -k "$good"
 	check 'no /dev/kvm' 69 '/dev/kvm: not there.*hvrun doctor' '' && one_line 'no /dev/kvm: one line'
-	run_command 20 "${space[@]}" sh -c 'mount -t tmpfs none /dev && exec "$0" doctor' "$HVRUN"
+	run_command 200 "${space[@]}" sh -c 'mount -t tmpfs none /dev && exec "$0" doctor' "$HVRUN"
 	check 'no /dev/kvm: doctor' 69 '' '^stock-guests: no: '
 else
 	skip 'no /dev/kvm' 'mount namespaces may not be made here'
 fi
 if [ -e /dev/kvm ] && "${space[@]}" mount --bind /dev/null /dev/kvm 2>/dev/null; then
-	run_command 20 "${space[@]}" sh -c 'mount --bind /dev/null /dev/kvm && exec "$0" "$@"' "$HVRUN" -k "$good"
+	run_command 200 "${space[@]}" sh -c 'mount --bind /dev/null /dev/kvm && exec "$0" "$@"' "$HVRUN" -k "$good"
 	check '/dev/kvm is something else' 69 '/dev/kvm: does not answer as KVM' '' &&
 		one_line '/dev/kvm is something else: one line'
 else
@@ -146,10 +146,7 @@ check 'disk: 100 GiB of nothing are fine' 0 '^hvrun: guest powered off$' '^hello
 truncate -s 1M disk disk2
 "$HVRUN" -k "$GUESTS/spin.elf" -a sleep -d disk -d disk2,ro >first.out 2>first.err </dev/null &
 first=$!
-for _ in $(seq 100); do
-	grep -q 'spin:' first.out && break
-	sleep 0.1
-done
+until grep -q 'spin:' first.out || ! kill -0 $first 2>/dev/null; do sleep 0.1; done
 if grep -q 'spin:' first.out; then
 	bad 'disk: in use' 71 'disk disk: .*(in use|locked|another)' -k "$good" -d disk
 	bad 'disk: in use, read-only' 71 'disk disk: .*(in use|locked|another)' -k "$good" -d disk,ro
@@ -171,14 +168,14 @@ check 'disk: free again after its user' 0
 if [ -n "${HVRUN_SANITIZER:-}" ]; then
 	skip 'no memory' 'sanitizers need their own address space'
 else
-	run_command 20 bash -c 'ulimit -v 300000; exec "$0" "$@"' "$HVRUN" -k "$good" -m 1G
+	run_command 200 bash -c 'ulimit -v 300000; exec "$0" "$@"' "$HVRUN" -k "$good" -m 1G
 	check 'no memory' 71 '1024 MiB' '' && one_line 'no memory: one line'
 fi
 
 # Few descriptors: wherever they run out, the one line says what could not be had.
 first='' wrong=
 for n in $(seq 5 64); do
-	run_command 20 bash -c 'ulimit -n "$0"; exec "$@"' "$n" "$HVRUN" -k "$good" -d disk --console virtio
+	run_command 200 bash -c 'ulimit -n "$0"; exec "$@"' "$n" "$HVRUN" -k "$good" -d disk --console virtio
 	[ "$status" != 0 ] || { first=$n; break; }
 	[ "$status" = 71 ] && [ "$(wc -l <"$err")" = 1 ] && grep -q '^hvrun: .*Too many open files' "$err" ||
 		wrong="$wrong $n:$status:$(head -n 1 "$err")"

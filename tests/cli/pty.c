@@ -15,7 +15,7 @@
  *	killed:N     wait until the command is ended by signal N
  *
  * -b: the command is a background job of its terminal. Standard error stays the caller's. Ends with
- * 0 when all steps held, else says which did not and ends with 1; each waits for 10 seconds at most.
+ * 0 when all steps held, else says which did not and ends with 1; each waits for two minutes at most.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_MS = 10000, SHOWN_MAX = 1 << 20 };
+enum { STEP_MS = 120000, SHOWN_MAX = 1 << 20 };
 
 struct session {
 	int master;

@@ -16,7 +16,7 @@ start() {
 	HVRUN_TEST_SECRET=hunter2 "${before[@]}" "$HVRUN" -k "$GUESTS/spin.elf" -v "$@" </dev/null >"$TMPDIR/stdout" \
 		2>"$err" 9</etc/passwd &
 	pid=$!
-	for _ in $(seq 100); do
+	for _ in $(seq 1000); do
 		grep -q 'first vcpu entered' "$err" && return 0
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1

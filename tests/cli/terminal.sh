@@ -69,7 +69,7 @@ fi
 truncate -s 1M "$TMPDIR/disk"
 for closed in '0<&-' '1>&-' '2>&-' '0<&- 1>&- 2>&-'; do
 	status=0
-	eval "timeout 20 \"\$HVRUN\" -v -k \"\$GUESTS/hello.elf\" -d \"\$TMPDIR/disk\" $closed" >/dev/null 2>&1 </dev/null || status=$?
+	eval "timeout 200 \"\$HVRUN\" -v -k \"\$GUESTS/hello.elf\" -d \"\$TMPDIR/disk\" $closed" >/dev/null 2>&1 </dev/null || status=$?
 	if [ $status = 0 ] && cmp -s "$TMPDIR/disk" <(head -c 1M /dev/zero); then
 		ok "closed: $closed"
 	else

@@ -24,7 +24,7 @@ enum {
 	RIG_RAM = 8 << 20,   /* bytes of RAM, at 0 */
 	RIG_DATA = 1 << 20,  /* from here on nothing of the rig's lies in it */
 	RIG_QUEUES = 8,	     /* at most */
-	RIG_WAIT_MS = 20000, /* before a test gives up */
+	RIG_WAIT_MS = 60000, /* before a test gives up */
 };
 
 struct dev_rig {

@@ -19,7 +19,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INPUT_MAX = 16 << 20, INPUT_SECONDS = 20 };
+enum { INPUT_MAX = 16 << 20, INPUT_SECONDS = 120 };
 
 /* Runs one file; returns 1, or 0 after saying why not. A hang ends by SIGALRM. */
 static int replay_file(int dir, const char *name)

@@ -25,10 +25,10 @@ need_kvm() {
 }
 
 # hv [-t SECONDS] ARG...: runs hvrun. Leaves its exit status in $status, standard output in $out (a
-# file), standard error in $err (a file). A run that takes longer than SECONDS (60) is killed; its
+# file), standard error in $err (a file). A run that takes longer than SECONDS (300) is killed; its
 # status is then "hung".
 hv() {
-	local limit=60
+	local limit=300
 	if [ "${1:-}" = -t ]; then
 		limit=$2
 		shift 2

@@ -79,12 +79,21 @@ else
 		"type=vhost-user-blk,id=e,node-name=f,addr.type=unix,addr.path=$TMP/blk.sock,writable=on" &
 	daemon=$!
 	disown $daemon
-	for _ in $(seq 100); do [ -S "$TMP/blk.sock" ] && break; sleep 0.05; done
+	until [ -S "$TMP/blk.sock" ] || ! kill -0 $daemon 2>/dev/null; do sleep 0.05; done
 	run virtio-blk -m 64M --vhost-user "blk,socket=$TMP/blk.sock"
 	expect native-vhost-user-blk 0 "virtio-blk: id vhost_user_blk, 2048 sectors, indirect, event index"
-	(sleep 1; kill -9 $daemon) &
-	run spin -m 64M --vhost-user "blk,socket=$TMP/blk.sock" --timeout 3
-	expect native-vhost-user-death 124
+	: >"$TMP/out"
+	"$HVRUN" -k "$GUESTS/spin.elf" -m 64M --vhost-user "blk,socket=$TMP/blk.sock" --timeout 100 </dev/null \
+		>"$TMP/out" 2>"$TMP/err" &
+	pid=$!
+	until grep -q 'spin: for ever' "$TMP/out" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+	kill -9 $daemon
+	until grep -q 'is gone' "$TMP/err" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+	kill -TERM $pid
+	status=0
+	wait $pid || status=$?
+	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+	expect native-vhost-user-death 143
 	says native-vhost-user-death-said "is gone: it closed the connection"
 fi
 run hello -m 64M --vhost-user "blk,socket=$TMP/nobody.sock"
@@ -106,15 +115,15 @@ else
 		not_ok native-share-quiet "more than the guest's end is said: $(last_words)"
 	fi
 	# Whatever ends hvrun, nobody stays.
-	"$HVRUN" -k "$GUESTS/spin.elf" -m 64M --share "$TMP/share" </dev/null >/dev/null 2>&1 &
+	: >"$TMP/out"
+	"$HVRUN" -k "$GUESTS/spin.elf" -m 64M --share "$TMP/share" </dev/null >"$TMP/out" 2>&1 &
 	pid=$!
 	left() { pgrep -f "source=$TMP/share" | wc -l; }
-	for _ in $(seq 100); do [ "$(left)" -gt 0 ] && break; sleep 0.05; done
+	until grep -q 'spin: for ever' "$TMP/out" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 	there=$(left)
-	sleep 0.3
 	kill -9 $pid
 	wait $pid 2>/dev/null
-	for _ in $(seq 100); do [ "$(left)" -gt 0 ] || break; sleep 0.05; done
+	for _ in $(seq 1200); do [ "$(left)" -gt 0 ] || break; sleep 0.05; done
 	if [ "$there" -gt 0 ] && [ "$(left)" = 0 ]; then
 		ok native-share-no-orphan
 	else

@@ -11,7 +11,7 @@ await() {
 	until grep -q "^balloon: $1" "$TMP/out" || ! kill -0 $pid 2>/dev/null; do
 		sleep 0.05
 		waited=$((waited + 1))
-		[ $waited -lt 400 ] || break
+		[ $waited -lt 2000 ] || break
 	done
 }
 
@@ -32,7 +32,7 @@ fell() {
 ctl() {
 	local name=$1 want=$2 regex=$3 got=0
 	shift 3
-	timeout -k 2 20 "$HVRUN" ctl "$S" "$@" >"$TMP/ctl" 2>&1 </dev/null || got=$?
+	timeout -k 2 100 "$HVRUN" ctl "$S" "$@" >"$TMP/ctl" 2>&1 </dev/null || got=$?
 	if [ $got = "$want" ] && { [ -z "$regex" ] || tr -d '\n' <"$TMP/ctl" | grep -qE -- "$regex"; }; then
 		ok "$name"
 	else
@@ -45,7 +45,7 @@ machine() {
 	local name=$1 before
 	shift
 	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/balloon.elf" -m 128M --timeout 100 --control "$S" --balloon "$@" \
+	"$HVRUN" -k "$GUESTS/balloon.elf" -m 128M --timeout 250 --control "$S" --balloon "$@" \
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	await touched

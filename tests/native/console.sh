@@ -49,29 +49,29 @@ fi
 mkfifo "$TMP/pipe"
 head -n 1 <"$TMP/pipe" >"$TMP/head" &
 start hello -a lines=3000 </dev/null >"$TMP/pipe"
-finish 30
+finish 100
 ends native-console-reader-leaves
 
 # Standard output is full.
 start hello -a lines=500 </dev/null >/dev/full
-finish 30
+finish 100
 ends native-console-device-full
 
 # Neither input nor output.
 start status -a status=3 <&- >&-
-finish 30
+finish 100
 if [ "$status" = 3 ]; then ok native-console-closed; else not_ok native-console-closed "status $status"; fi
 
 # Standard output is a pipe that nobody reads; a signal still ends the run, also where the loop has read the
 # signal before the vCPU that waits for the reader looks (one time in seven, before it was mended).
-sleep 60 <"$TMP/pipe" &
+sleep 1000 <"$TMP/pipe" &
 reader=$!
 why=
 for _ in 1 2 3 4 5 6; do
 	start hello -a lines=20000 </dev/null >"$TMP/pipe"
 	sleep "0.${HVRUN_SANITIZER:+6}3"
 	kill -TERM "$pid"
-	finish 15
+	finish 100
 	[ "$status" = 143 ] || why="$why status $status after SIGTERM: $(tail -n 2 "$TMP/err")"
 done
 kill "$reader"
@@ -83,9 +83,10 @@ mkfifo "$TMP/narrow"
 for word in flood leave; do
 	exec 9<>"$TMP/narrow"
 	start virtio-console --console virtio -a $word --control "$TMP/control" </dev/null >"$TMP/narrow"
-	sleep 1
+	until [ -S "$TMP/control" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+	sleep 1 # in which the guest fills the pipe
 	if [ $word = flood ]; then
-		if timeout 5 "$HVRUN" ctl "$TMP/control" status >"$TMP/state" 2>&1; then
+		if timeout 100 "$HVRUN" ctl "$TMP/control" status >"$TMP/state" 2>&1; then
 			ok native-console-slow-control
 		else
 			not_ok native-console-slow-control "$(tail -n 1 "$TMP/state")"
@@ -95,7 +96,7 @@ for word in flood leave; do
 	head -n 4098 <"$TMP/narrow" >"$TMP/slow" &
 	reader=$!
 	exec 9<&-
-	finish 30
+	finish 100
 	wait "$reader"
 	if [ "$status" = 0 ] && [ "$(grep -c '^[0-9]\{4\}\.*$' "$TMP/slow")" = 4096 ]; then
 		ok native-console-slow-$word
@@ -108,11 +109,12 @@ done
 yes | head -c 64M >"$TMP/flood" &
 flood=$!
 wait $flood
-start spin -a sleep <"$TMP/flood" >/dev/null
-sleep 2
+start spin -a sleep <"$TMP/flood" >"$TMP/spun"
+until grep -q "spin: for ever" "$TMP/spun" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+sleep 1 # in which it could pile up
 rss=$(awk '/^RssAnon/ { print $2 }' "/proc/$pid/status")
 kill -TERM "$pid"
-finish 15
+finish 100
 rm -f "$TMP/flood"
 if [ -n "${HVRUN_SANITIZER:-}" ]; then
 	skip native-console-flood "memory of a sanitizer's binary says nothing"

@@ -8,16 +8,12 @@ J=$TMP/job
 
 # machine GUEST [OPTION...]: starts it in the background and waits for its socket.
 machine() {
-	local guest=$1 waited=0
+	local guest=$1
 	shift
 	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/$guest.elf" -m 64M --timeout 60 --control "$S" "$@" </dev/null >"$TMP/out" 2>"$TMP/err" &
+	"$HVRUN" -k "$GUESTS/$guest.elf" -m 64M --timeout 250 --control "$S" "$@" </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
-	while [ ! -S "$S" ] || ! grep -q . "$TMP/out"; do
-		sleep 0.05
-		waited=$((waited + 1))
-		[ $waited -lt 200 ] || break
-	done
+	until { [ -S "$S" ] && grep -q . "$TMP/out"; } || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 }
 
 # over: waits for the end of that machine.
@@ -31,7 +27,7 @@ over() {
 ctl() {
 	local name=$1 want=$2 regex=$3 got=0
 	shift 3
-	timeout -k 2 20 "$HVRUN" ctl "$S" "$@" >"$J" 2>&1 </dev/null || got=$?
+	timeout -k 2 100 "$HVRUN" ctl "$S" "$@" >"$J" 2>&1 </dev/null || got=$?
 	if [ $got = "$want" ] && { [ -z "$regex" ] || grep -qE -- "$regex" "$J"; }; then
 		ok "$name"
 	else
@@ -68,14 +64,19 @@ if [ ! -e "$S" ]; then ok control-socket-removed; else not_ok control-socket-rem
 
 # The console by the socket: both ways, and its words.
 machine echo -a 'irq loud'
-{ printf 'abcq'; sleep 1; } | timeout 10 "$HVRUN" ctl "$S" console >"$J" 2>&1
+mkfifo "$TMP/typed"
+exec 8<>"$TMP/typed" # our own end keeps it open
+printf abcq >&8
+timeout 100 "$HVRUN" ctl "$S" console <&8 >"$J" 2>&1
 over
 expect control-console-ends 0
 if grep -q 'abc.*echo: 3 bytes' <(tr -d '\r\n' <"$J"); then ok control-console; else not_ok control-console "$(head -c 200 "$J")"; fi
 
 # More at once than the port holds: all of it comes, as the guest takes it.
 machine echo -a irq
-{ head -c 20000 /dev/zero | tr '\0' x; printf q; sleep 1; } | timeout 20 "$HVRUN" ctl "$S" console >"$J" 2>&1
+{ head -c 20000 /dev/zero | tr '\0' x; printf q; } >&8
+timeout 100 "$HVRUN" ctl "$S" console <&8 >"$J" 2>&1
+exec 8<&-
 "$HVRUN" ctl "$S" stop >/dev/null 2>&1 # only if it still runs
 over
 expect control-console-much 0
@@ -83,12 +84,15 @@ if grep -q 'echo: 20000 bytes' "$TMP/out.lines"; then ok control-console-all-cam
 
 # Events, reset, stop.
 machine spin
-timeout 20 "$HVRUN" ctl "$S" events >"$TMP/events" 2>&1 &
+timeout 200 "$HVRUN" ctl "$S" events >"$TMP/events" 2>&1 &
 listener=$!
-sleep 0.4
+# Until it listens nobody is told.
+until grep -q resumed "$TMP/events" || ! kill -0 $listener 2>/dev/null; do
+	"$HVRUN" ctl "$S" pause && "$HVRUN" ctl "$S" resume || break
+done >/dev/null 2>&1
 ctl control-pause-again 0 '' pause
 ctl control-reset-while-paused 0 '' reset
-sleep 0.6
+until [ $(grep -c 'spin: for ever' "$TMP/out") -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 ctl control-boots 0 '"boots": 2' status
 ctl control-running-again 0 '"state": "running"' status
 ctl control-stop 0 '' stop
@@ -96,7 +100,7 @@ over
 expect control-stopped 0
 says control-stopped-words 'stopped by the control socket'
 wait $listener
-if tr '\n' ' ' <"$TMP/events" | grep -qE '^\{"event":"paused","time_us":[0-9]+\} \{"event":"started",.*\{"event":"stopped","time_us":[0-9]+,"why":"stop","status":0,"words":"stopped by the control socket"\} $'; then
+if tr '\n' ' ' <"$TMP/events" | grep -qE '^(\{"event":"(paused|resumed)","time_us":[0-9]+\} )*\{"event":"resumed","time_us":[0-9]+\} \{"event":"paused","time_us":[0-9]+\} \{"event":"started",.*\{"event":"stopped","time_us":[0-9]+,"why":"stop","status":0,"words":"stopped by the control socket"\} $'; then
 	ok control-events
 else
 	not_ok control-events "$(head -c 400 "$TMP/events")"
@@ -134,7 +138,7 @@ run hello -m 64M --control "$S"
 expect control-socket-in-use 71
 kill -KILL $pid
 over
-for i in 1 2 3 4 5 6 7 8 9 10; do [ -e "$S" ] && sleep 0.1; done
+for _ in $(seq 600); do [ -e "$S" ] || break; sleep 0.1; done
 if [ ! -e "$S" ]; then ok control-removed-after-sigkill; else not_ok control-removed-after-sigkill 'it is still there'; fi
 status=0
 "$HVRUN" ctl "$S" status >"$TMP/out" 2>"$TMP/err" || status=$?
@@ -144,7 +148,7 @@ expect control-nobody-there 66
 # Clients that misbehave: the machine goes on, and others are served.
 machine spin
 if command -v python3 >/dev/null; then
-	timeout 60 python3 "$TEST_TOP/tests/native/control-hostile.py" "$S" >"$J" 2>&1
+	timeout 250 python3 "$TEST_TOP/tests/native/control-hostile.py" "$S" >"$J" 2>&1
 	cat "$J" | grep -E '^(ok|not ok) ' || not_ok control-hostile "$(tail -n 2 "$J" | tr '\n' '|')"
 else
 	skip control-hostile 'no python3 here'

@@ -36,7 +36,7 @@ if [ -z "$(tr -d '\0' <"$TMP/count")" ]; then ok native-cow-reset-base; else not
 : >"$TMP/first"
 TMPDIR=$TMP/over "$HVRUN" -k "$GUESTS/spin.elf" -m 64M -a sleep -d "$TMP/base,cow" </dev/null >"$TMP/first" 2>&1 &
 first=$!
-for _ in $(seq 100); do grep -q . "$TMP/first" && break; sleep 0.05; done
+until grep -q . "$TMP/first" || ! kill -0 $first 2>/dev/null; do sleep 0.05; done
 run virtio-blk -m 64M -d "$TMP/base,cow" -d "$TMP/base,cow"
 expect native-cow-shared 0
 run virtio-blk -m 64M -d "$TMP/base,ro" -a ro
@@ -82,7 +82,7 @@ S=$TMP/socket
 # grow NAME STATUS REGEX DISK SIZE: what hvrun ctl resize answers.
 grow() {
 	local got=0
-	timeout -k 2 20 "$HVRUN" ctl "$S" resize "$4" "$5" >"$TMP/ctl" 2>&1 </dev/null || got=$?
+	timeout -k 2 100 "$HVRUN" ctl "$S" resize "$4" "$5" >"$TMP/ctl" 2>&1 </dev/null || got=$?
 	if [ $got = "$2" ] && { [ -z "$3" ] || grep -qE -- "$3" "$TMP/ctl"; }; then
 		ok "$1"
 	else
@@ -90,10 +90,10 @@ grow() {
 	fi
 }
 # lines N: waits until the guest has printed N lines.
-lines() { for _ in $(seq 200); do [ "$(grep -c . "$TMP/out")" -ge "$1" ] && break; sleep 0.05; done; }
+lines() { until [ "$(grep -c . "$TMP/out")" -ge "$1" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done; }
 truncate -s 64K "$TMP/grow" "$TMP/other"
 : >"$TMP/out"
-"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 60 --control "$S" -d "$TMP/grow" -d "$TMP/other,direct" \
+"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 250 --control "$S" -d "$TMP/grow" -d "$TMP/other,direct" \
 	-d "$TMP/base,cow" -d "$TMP/base,ro" -a times=2 </dev/null >"$TMP/out" 2>"$TMP/err" &
 pid=$!
 lines 1
@@ -127,7 +127,7 @@ if [ "$(id -u)" = 0 ] && truncate -s 1M "$TMP/backing" && loop=$(losetup -f --sh
 	run virtio-blk -m 64M -d "$loop,cow,serial=LOOP"
 	expect native-block-device-cow 0 "virtio-blk: id LOOP, 2048 sectors, indirect, event index"
 	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 60 --control "$S" -d "$loop" </dev/null >"$TMP/out" 2>"$TMP/err" &
+	"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 250 --control "$S" -d "$loop" </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	lines 1
 	grow native-block-device-full 71 'the block device has less' vda 2M

@@ -18,7 +18,8 @@ complete() {
 # storage_daemons FILE: the processes that serve it.
 storage_daemons() { pgrep -f "qemu-storage-daemon.*$1"; }
 
-# one DISK OPTION...: a run that is killed, in $last the last number that came out whole, or -1.
+# one DISK OPTION...: a run that is killed, in $last the last number that came out whole, or -1. The first of a way
+# is let live until it has said some numbers.
 one() {
 	local pid wait_ms=$((RANDOM % 350 + 30))
 	: >"$TMP/out"
@@ -26,7 +27,10 @@ one() {
 	"$HVRUN" -k "$GUESTS/log-disk.elf" -m 64M "${@:2}" -d "$1" </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	disown $pid
-	for _ in $(seq 200); do grep -q . "$TMP/out" "$TMP/err" && break; sleep 0.02; done
+	until grep -q . "$TMP/out" "$TMP/err" || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+	[ "$round" != 1 ] || until [ "$(grep -c '^[0-9]' "$TMP/out")" -ge 3 ] || grep -q . "$TMP/err" || ! kill -0 $pid 2>/dev/null; do
+		sleep 0.02
+	done
 	sleep "0.$(printf %03d $wait_ms)"
 	# shellcheck disable=SC2086
 	kill -9 $pid ${victims:+$($victims)}
@@ -84,7 +88,7 @@ else
 fi
 
 # qcow2: the image is looked at when its server is gone too. checked STATUS...: as qemu-img check may end.
-gone() { for _ in $(seq 500); do storage_daemons "$TMP/disk" >/dev/null || return 0; sleep 0.01; done; return 1; }
+gone() { for _ in $(seq 6000); do storage_daemons "$TMP/disk" >/dev/null || return 0; sleep 0.01; done; return 1; }
 checked() {
 	local got=0
 	gone || { echo 'the storage daemon does not end'; return; }

@@ -41,9 +41,9 @@ tail_says ends-triple-fault-tail 'triple: now'
 
 # Time: a guest that is busy with interrupts off, and one that sleeps.
 for how in busy sleep; do
-	run spin -m 64M --timeout 0.4 -a $how -c 2 --symbols "$GUESTS/spin.elf"
+	run spin -m 64M --timeout 2 -a $how -c 2 --symbols "$GUESTS/spin.elf"
 	expect ends-timeout-$how 124 'spin: for ever'
-	says ends-timeout-$how-words '--timeout: the guest still ran after 0.400 s'
+	says ends-timeout-$how-words '--timeout: the guest still ran after 2.000 s'
 	tail_says ends-timeout-$how-tail 'spin: for ever'
 	says ends-timeout-$how-registers 'vcpu 1: rip '
 	case $how in busy) place=plat_hang ;; *) place=plat_sleep_for_ever ;; esac
@@ -51,16 +51,16 @@ for how in busy sleep; do
 	says ends-timeout-$how-never-started 'vcpu 1: the guest never started it'
 done
 nm "$GUESTS/spin.elf" | sort >"$TMP/System.map"
-run spin -m 64M --timeout 0.2 --symbols "$TMP/System.map"
+run spin -m 64M --timeout 1.5 --symbols "$TMP/System.map"
 says ends-timeout-system-map 'vcpu 0: at plat_hang+0x'
-run spin -m 64M --timeout 0.2 --symbols "$GUESTS/../../../README.md"
+run spin -m 64M --timeout 1.5 --symbols "$GUESTS/../../../README.md"
 expect ends-timeout-other-symbols 124
 says ends-timeout-other-symbols-words 'it is neither a System.map nor'
-run hello -m 64M --timeout 20
+run hello -m 64M --timeout 200
 expect ends-before-the-timeout 0
 # A reader of the console that does not read must not keep the clock from ending the run.
 status=0
-timeout -k 5 30 "$HVRUN" -k "$GUESTS/hello.elf" -m 64M --timeout 1 -a lines=100000 </dev/null 2>"$TMP/err" |
+timeout -k 5 200 "$HVRUN" -k "$GUESTS/hello.elf" -m 64M --timeout 1 -a lines=100000 </dev/null 2>"$TMP/err" |
 	{ sleep 4; cat >"$TMP/out.lines"; }
 status=${PIPESTATUS[0]}
 expect ends-timeout-unread-console 124

@@ -17,7 +17,7 @@ begin() {
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	symbols=$GUESTS/$guest.elf
-	for n in $(seq 100); do
+	for n in $(seq 2000); do
 		[ ! -S "$SOCKET" ] || break
 		sleep 0.05
 	done
@@ -102,15 +102,12 @@ told native-gdb-exit-status 'exited with code 07'
 begin spin -a busy
 gdb 'break guest_main' 'continue' 'detach'
 told native-gdb-detach 'Breakpoint 1, guest_main' 'detached'
-for _ in $(seq 100); do
-	grep -q 'for ever' "$TMP/out" && break
-	sleep 0.05
-done
+until grep -q 'for ever' "$TMP/out" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 if grep -q 'for ever' "$TMP/out"; then ok native-gdb-runs-on; else not_ok native-gdb-runs-on "$(last_words)"; fi
 {
 	sleep 1
 	echo 'interrupt'
-	sleep 1
+	for _ in $(seq 2000); do grep -qE 'SIGINT|stopped' "$TMP/gdb" && break; sleep 0.05; done
 	printf '%s\n' 'backtrace' 'info registers rip' 'monitor info devices' 'monitor info regs' \
 		'monitor dtb' 'monitor nonsense' 'monitor help' 'kill'
 } | timeout -k 5 "$LIMIT" gdb-multiarch -nx -q "$symbols" -ex 'set confirm off' -ex 'set pagination off' \
@@ -124,10 +121,7 @@ if [ ! -e "$SOCKET" ]; then ok native-gdb-socket-removed; else not_ok native-gdb
 
 # A debugger that is not waited for; one that vanishes leaves the guest running; a second is refused.
 nowait=,nowait begin spin -a busy
-for _ in $(seq 100); do
-	grep -q 'for ever' "$TMP/out" && break
-	sleep 0.05
-done
+until grep -q 'for ever' "$TMP/out" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 if grep -q 'for ever' "$TMP/out"; then ok native-gdb-nowait; else not_ok native-gdb-nowait "$(last_words)"; fi
 if grep -q 'waiting' "$TMP/err"; then not_ok native-gdb-nowait-says-nothing "$(last_words)"; else ok native-gdb-nowait-says-nothing; fi
 kill "$pid"
@@ -154,10 +148,7 @@ symbols=$GUESTS/hello.elf
 port=$((20000 + RANDOM % 20000))
 timeout -k 5 "$LIMIT" "$HVRUN" -k "$GUESTS/hello.elf" -m 64M --gdb "$port" </dev/null >"$TMP/out" 2>"$TMP/err" &
 pid=$!
-for _ in $(seq 100); do
-	grep -q waiting "$TMP/err" && break
-	sleep 0.05
-done
+until grep -q waiting "$TMP/err" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 SOCKET=127.0.0.1:$port gdb 'hbreak guest_main' 'continue' 'delete' 'continue'
 finish
 told native-gdb-tcp 'Breakpoint 1, guest_main' 'exited normally'

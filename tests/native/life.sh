@@ -69,15 +69,11 @@ for case in busy:TERM:143 sleep:TERM:143 busy:INT:130 sleep:INT:130; do
 	env --default-signal=INT "$HVRUN" -k "$GUESTS/spin.elf" -m 64M -a "$how" </dev/null \
 		>"$TMP/out" 2>"$TMP/err" &
 	pid=$!
-	waited=0
-	while ! grep -qs 'spin: for ever' "$TMP/out" && [ $waited -lt 100 ]; do
-		sleep 0.1
-		waited=$((waited + 1))
-	done
+	until grep -qs 'spin: for ever' "$TMP/out" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 	[ "$case" != busy:TERM:143 ] || cp "/proc/$pid/status" "$TMP/proc-status"
 	kill -"$signal" $pid
 	# Should it not obey, the test must still end.
-	(sleep 10 && kill -KILL $pid) >/dev/null 2>&1 &
+	(sleep 100 && kill -KILL $pid) >/dev/null 2>&1 &
 	killer=$!
 	status=0
 	wait $pid || status=$?
@@ -91,7 +87,7 @@ done
 wrong=
 for ms in $(seq 40); do
 	status=0
-	timeout --preserve-status -k 10 -s TERM "0.$(printf %03d "$ms")" "$HVRUN" \
+	timeout --preserve-status -k 100 -s TERM "0.$(printf %03d "$ms")" "$HVRUN" \
 		-k "$GUESTS/spin.elf" -m 64M -c 2 </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 	[ "$status" -eq 143 ] || wrong="$wrong ${ms}ms:$status"
 done

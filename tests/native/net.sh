@@ -104,7 +104,7 @@ PATH=$path
 port=$((20000 + $$ % 20000))
 ours() { pgrep -f "^[^ ]*passt --fd .*127.0.0.1/$port:80"; }
 no_more() {
-	for _ in $(seq 50); do
+	for _ in $(seq 600); do
 		ours >/dev/null || return 0
 		sleep 0.1
 	done
@@ -128,10 +128,7 @@ expect native-net-user 0 "$answered"
 # Killed while the guest runs; hvrun killed while passt runs.
 run virtio-net -m 64M --net user,fwd=tcp:$port:80 -a link &
 guest=$!
-for _ in $(seq 100); do
-	grep -q 'virtio-net: waiting' "$TMP/out" 2>/dev/null && break
-	sleep 0.1
-done
+until grep -q 'virtio-net: waiting' "$TMP/out" 2>/dev/null || ! kill -0 "$guest" 2>/dev/null; do sleep 0.1; done
 kill -9 "$(ours)" 2>/dev/null
 wait "$guest"
 tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
@@ -141,14 +138,10 @@ if grep -qx 'virtio-net: the link is down' "$TMP/out.lines" &&
 else
 	not_ok native-net-user-death "$(last_words)"
 fi
-"$HVRUN" -k "$GUESTS/spin.elf" -m 64M --net user,fwd=tcp:$port:80 -a sleep >/dev/null 2>&1 </dev/null &
+"$HVRUN" -k "$GUESTS/spin.elf" -m 64M --net user,fwd=tcp:$port:80 -a sleep >"$TMP/spun" 2>&1 </dev/null &
 guest=$!
-for _ in $(seq 100); do
-	ours >/dev/null && break
-	sleep 0.1
-done
+until grep -qs 'spin: for ever' "$TMP/spun" || ! kill -0 "$guest" 2>/dev/null; do sleep 0.1; done
 found=$(ours)
-sleep 0.2
 kill -9 "$guest"
 wait "$guest" 2>/dev/null
 if [ -n "$found" ] && no_more; then

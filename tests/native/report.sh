@@ -29,7 +29,7 @@ run panic -m 64M --report "$R"
 has report-panic '"why": "panic", "status": 134, "words": "the guest.s kernel panicked: made up", "panic": "made up"' \
 	'"sandbox": [0-9]+, "machine_built": [0-9]+, "kernel_loaded": [0-9]+, "first_instruction": [0-9]+, "first_console_byte": [0-9]+, "init": [0-9]+, "machine_ended": [0-9]+' \
 	'"last_lines": \[ "\[ 0.100000\] Run /init'
-run spin -m 64M --timeout 0.3 --report "$R"
+run spin -m 64M --timeout 1.5 --report "$R"
 has report-timeout '"why": "timeout", "status": 124'
 run spin -m 64M --until ever --report "$R"
 has report-until '"why": "until", "status": 0'

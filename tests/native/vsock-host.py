@@ -10,7 +10,7 @@ path, what = sys.argv[1], sys.argv[2]
 
 def client(port):
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(60)
+    s.settimeout(200)
     s.connect(path)
     s.sendall(b"CONNECT %d\n" % port)
     return s
@@ -35,7 +35,7 @@ if what == "listen":
     print("listening", flush=True)
     for turn in range(2):
         s, _ = server.accept()
-        s.settimeout(60)
+        s.settimeout(200)
         if line_of(s) != b"hello from the guest\n":
             sys.exit("other words came")
         s.sendall(b"hello from the host\n")

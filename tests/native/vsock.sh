@@ -5,17 +5,17 @@
 need_guests
 command -v python3 >/dev/null || skip_all "no python3"
 S=$TMP/sock
-host() { timeout 100 python3 tests/native/vsock-host.py "$S" "$@"; }
+host() { timeout 250 python3 tests/native/vsock-host.py "$S" "$@"; }
 
 # guest CONNS OPTION...: in the background, with somebody who listens for it.
 guest() {
 	local conns=$1
 	shift
 	rm -f "$S" "$S"_700 "$TMP/listen" "$TMP/out"
-	host listen 60 >"$TMP/listen" 2>&1 &
+	host listen 200 >"$TMP/listen" 2>&1 &
 	listener=$!
 	until grep -q listening "$TMP/listen" 2>/dev/null || ! kill -0 $listener 2>/dev/null; do sleep 0.02; done
-	"$HVRUN" -k "$GUESTS/vsock.elf" -m 64M --timeout 100 --vsock "42,path=$S" -a "conns=$conns" "$@" \
+	"$HVRUN" -k "$GUESTS/vsock.elf" -m 64M --timeout 250 --vsock "42,path=$S" -a "conns=$conns" "$@" \
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	until [ -S "$S" ] && grep -q 'ready' "$TMP/out" 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
@@ -48,7 +48,10 @@ expect vsock 0 "vsock: all is well"
 says vsock-broken "a packet shorter than its header"
 if grep -qx 'vsock: 42, ready' "$TMP/out.lines"; then ok vsock-cid; else not_ok vsock-cid "$(last_words)"; fi
 # The connector ends with its machine, and the next machine takes the socket's name.
-sleep 0.2
+for _ in $(seq 600); do
+	[ -d "/proc/${connector:-self}" ] && ! grep -q '^State:.Z' "/proc/${connector:-self}/status" || break
+	sleep 0.1
+done 2>/dev/null
 if [ -d "/proc/${connector:-self}" ] && ! grep -q '^State:.Z' "/proc/$connector/status"; then
 	not_ok vsock-connector-ends "it is still there"
 else
@@ -73,10 +76,10 @@ holder=$!
 until grep -q held "$TMP/held" || ! kill -0 $holder 2>/dev/null; do sleep 0.02; done
 rm -f "$S"_700
 : >"$TMP/listen"
-host listen 60 >"$TMP/listen" 2>&1 &
+host listen 200 >"$TMP/listen" 2>&1 &
 listener=$!
 until grep -q listening "$TMP/listen" || ! kill -0 $listener 2>/dev/null; do sleep 0.02; done
-if said=$(timeout 20 "$HVRUN" ctl "$TMP/control" reset 2>&1); then ok vsock-reset; else not_ok vsock-reset "$said"; fi
+if said=$(timeout 100 "$HVRUN" ctl "$TMP/control" reset 2>&1); then ok vsock-reset; else not_ok vsock-reset "$said"; fi
 wait $holder
 said vsock-reset-hangs-up tail -n 1 "$TMP/held"
 wait $listener

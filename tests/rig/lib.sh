@@ -24,12 +24,12 @@ rig_load() {
 	rig_two_options='' # more of hvrun's for the guest with two CPUs, modules for it, and checks
 	rig_two_modules='' rig_two_guest_modules='' rig_two_checks=''
 	rig_kvmtool_options='--virtio-transport mmio'
-	rig_limit=200 # seconds that a test's boot of a guest may take in all
+	rig_limit=600 # seconds that a test's boot of a guest may take in all
 	rig_exec_modules='' # that exec's root needs besides
 	rig_exec_memory=1024 # MiB of L1 while it runs some of exec's guests
-	rig_exec_limit=600 # seconds for all of exec's guests in one L1
+	rig_exec_limit=1500 # seconds for all of exec's guests in one L1
 	rig_device_cpus=2 # of the guest in which the devices are tested
-	rig_device_limit=240 # seconds for all of that
+	rig_device_limit=900 # seconds for all of that
 	[ -f "tests/rig/$rig_arch.conf" ] || {
 		rig_say "there is no description tests/rig/$rig_arch.conf"
 		return 1
@@ -298,7 +298,7 @@ rig_hvrun() {
 		return 0
 	fi
 	rig_lock
-	make -s static ARCH="$rig_arch" >"$rig_dir/make.log" 2>&1 || {
+	make -s -j"$(nproc)" static ARCH="$rig_arch" >"$rig_dir/make.log" 2>&1 || {
 		rig_unlock
 		rig_say "make static ARCH=$rig_arch failed ($rig_dir/make.log):"
 		tail -n 5 "$rig_dir/make.log" >&2

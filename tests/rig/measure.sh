@@ -121,7 +121,7 @@ l1() { # VMM NAME COMMAND
 	} >"$to"
 	for memory in 0 8 16; do
 		tests/rig/rig -i -a "$rig_arch" -m $((rig_measure_memory - memory)) \
-			-t "${MEASURE_LIMIT:-120}" -l "$work/log" "$work/job" && break
+			-t "${MEASURE_LIMIT:-600}" -l "$work/log" "$work/job" && break
 		rig_say "$1 $2: once more"
 	done
 	cat "$work/log" >>"$log"

@@ -174,7 +174,7 @@ virtio_pci() { # the disk's function, by its driver, with a message for its queu
 	[ "$(cat /sys/block/vda/device/../vendor)" = 0x1af4 ] && grep -q 'PCI-MSI.* virtio.*-req' /proc/interrupts &&
 		! dmesg | grep 'No config space access function'; }
 random() { [ "$(dd if=/dev/hwrng bs=64 count=8 2>/dev/null | wc -c)" = 512 ]; }
-network() { ip addr add 10.77.0.2/24 dev eth0 && ip link set eth0 up && ping -c 2 -W 5 10.77.0.1; }
+network() { ip addr add 10.77.0.2/24 dev eth0 && ip link set eth0 up && ping -c 2 -W 60 10.77.0.1; }
 for what in $(cat /rig/checks); do
 	case $what in
 	pci) check pci virtio_pci ;;
@@ -197,7 +197,7 @@ check input is "$(head -n 1)" "a line of input"
 # The second disk has two queues, has grown just now, and outlives its driver.
 check mq is "$(ls /sys/block/vdb/mq | wc -l)" 2
 n=0
-while [ "$(cat /sys/block/vdb/size)" = 128 ] && [ $((n += 1)) -lt 100 ]; do sleep 0.05; done
+while [ "$(cat /sys/block/vdb/size)" = 128 ] && [ $((n += 1)) -lt 1200 ]; do sleep 0.05; done
 check resized is "$(cat /sys/block/vdb/size)" 4096
 check resized-end sh -c 'echo the new end | dd of=/dev/vdb bs=512 seek=4095 conv=fsync 2>/dev/null'
 device=$(basename "$(readlink /sys/block/vdb/device)")
@@ -246,7 +246,7 @@ x86_64*) echo "RIG-CHECK core-pc '$pc'" ;;
 esac
 [ ! -f /job/send-core ] || { mkdir -p /out && mv core /out/; }
 lacks=$(cat /job/lacks)
-[ -z "$lacks" ] || vmm lacks 20 /job/hvrun -k /job/kernel -m 256M "$lacks" </dev/null
+[ -z "$lacks" ] || vmm lacks 200 /job/hvrun -k /job/kernel -m 256M "$lacks" </dev/null
 exit $status
 L1
 }

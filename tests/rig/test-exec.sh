@@ -48,7 +48,8 @@ for case in $(cat /job/cases); do
 	esac
 	say "RIG-TIME $case from $began to $(cut -d' ' -f1 /proc/uptime) s"
 done >/tmp/said
-sleep 1
+waited=0
+while [ -n "$(pidof virtiofsd)" ] && [ $((waited += 1)) -le 600 ]; do sleep 0.1; done
 [ -z "$(pidof virtiofsd)" ] && say RIG-CHECK orphans ok || say "RIG-CHECK orphans $(ps | grep virtiofsd)"
 exit 0
 L1
@@ -60,7 +61,7 @@ l1_case() {
 . /job/checks
 cd /home/user/here
 kernel=$(echo /job/boot/vmlinu[xz]-*)
-in_guest() { timeout -s KILL 200 /job/hvrun exec -k "$kernel" --append "$(cat /job/words)" "$@"; }
+in_guest() { timeout -s KILL 600 /job/hvrun exec -k "$kernel" --append "$(cat /job/words)" "$@"; }
 words() { sed "s/^/$CASE err: /" /tmp/err; }
 
 case_streams() {
@@ -147,7 +148,7 @@ case_console() {
 	check console-log grep -q 'Linux version' /tmp/log
 	check console-verbose grep -q 'Linux version' /tmp/err
 	check console-times grep -q '^hvrun: .*kernel loaded' /tmp/err
-	in_guest --timeout 20 -- sleep 100 </dev/null >/tmp/out 2>/tmp/err
+	in_guest --timeout 60 -- sleep 1000 </dev/null >/tmp/out 2>/tmp/err
 	check console-timeout is "$? $(grep -c '^hvrun: --timeout: ' /tmp/err)" "124 1"
 	words
 }

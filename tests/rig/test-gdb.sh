@@ -32,13 +32,13 @@ for run in smp linux; do
 	[ $run = smp ] || set -- -k /job/kernel -m 256M -a "nokaslr $(cat /job/words) ignore_loglevel"
 	(
 		waited=0
-		until grep -q waiting /tmp/$run.err 2>/dev/null || [ $waited -ge 300 ]; do
+		until grep -q waiting /tmp/$run.err 2>/dev/null || [ $waited -ge 3000 ]; do
 			sleep 0.1
 			waited=$((waited + 1))
 		done
 		relay $run
 	) &
-	vmm $run 200 /job/hvrun -c 2 --gdb 1234 "$@" </dev/null
+	vmm $run 600 /job/hvrun -c 2 --gdb 1234 "$@" </dev/null
 	wait
 done
 exit 0
@@ -57,8 +57,8 @@ debug() {
 		waited=$((waited + 1))
 	done
 	for c; do args+=(-ex "$c"); done
-	timeout -k 5 200 gdb-multiarch -nx -batch -ex 'set pagination off' -ex 'set confirm off' \
-		-ex 'set remotetimeout 60' -ex 'set tcp connect-timeout 60' "${args[@]}" \
+	timeout -k 5 600 gdb-multiarch -nx -batch -ex 'set pagination off' -ex 'set confirm off' \
+		-ex 'set remotetimeout 300' -ex 'set tcp connect-timeout 300' "${args[@]}" \
 		</dev/null >"$job.$run" 2>&1
 }
 
@@ -156,11 +156,11 @@ test_arch() {
 		{
 			until grep -q 'Linux version' "$log" || ! kill -0 "$rig_pid" 2>/dev/null; do sleep 0.2; done
 			echo 'interrupt'
-			sleep 5
+			until grep -qE 'SIGINT|stopped' "$job.linux" || ! kill -0 "$rig_pid" 2>/dev/null; do sleep 0.2; done
 			printf '%s\n' "info registers $pc $more" 'backtrace 1' 'p $was = $pc' 'x/2i $pc' 'stepi' \
 				'p $pc != $was' 'info threads' 'kill'
-		} | timeout -k 5 200 gdb-multiarch -nx -q -ex 'set pagination off' -ex 'set confirm off' \
-			-ex 'set remotetimeout 60' -ex 'set architecture i386:x86-64' -ex "target remote $job.port" \
+		} | timeout -k 5 600 gdb-multiarch -nx -q -ex 'set pagination off' -ex 'set confirm off' \
+			-ex 'set remotetimeout 300' -ex 'set architecture i386:x86-64' -ex "target remote $job.port" \
 			-ex 'continue &' >"$job.linux" 2>&1
 		told interrupt linux 'SIGINT|stopped' '0xffffffff8[0-9a-f]* in' 'rip +0xffffffff8' '=> 0xffffffff8'
 		told step linux '^(\(gdb\) )?\$2 = 1' '  2 +Thread 2 "vcpu 1"'
@@ -188,7 +188,7 @@ if [ -n "${HVRUN_TEST_LONG:-}" ]; then archs='x86 arm64 riscv'; elif [ -z "${RIG
 fi
 test_one() {
 	local why=
-	make -s static guests ARCH="$rig_arch" >"$rig_dir/gdb.make" 2>&1 ||
+	{ rig_hvrun && make -s guests ARCH="$rig_arch"; } >"$rig_dir/gdb.make" 2>&1 ||
 		why="hvrun or its guests could not be built: $(tail -n 1 "$rig_dir/gdb.make")"
 	command -v "$rig_cc" >/dev/null || why="no $rig_cc (package $rig_cc_package)"
 	if [ -n "$why" ]; then

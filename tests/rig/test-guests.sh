@@ -71,7 +71,7 @@ while read -r name want line guest options; do
 	for o in $options; do set -- "$@" "$(underscores "$o")"; done
 	echo "RIG-TIME $name $(cut -d" " -f1 /proc/uptime)"
 	case $options in -m*) ;; *) set -- -m 64M "$@" ;; esac
-	vmm "$name" 150 /job/hvrun -k "/job/$guest.elf" "$@" </dev/null >"/tmp/$name.log"
+	vmm "$name" 450 /job/hvrun -k "/job/$guest.elf" "$@" </dev/null >"/tmp/$name.log"
 	got=$vmm_status
 	tr -d '\r' <"/tmp/$name.out" >/tmp/lines
 	if [ "$got" != "$want" ]; then
@@ -93,7 +93,7 @@ grep -q 'cannot be emulated' /tmp/crash.err && echo "RIG-CHECK crash-said ok" ||
 # The beginnings of the other architectures' kernels are refused by name, with 65.
 for f in /job/foreign.*; do
 	kind=${f#/job/foreign.}
-	vmm "foreign-$kind" 20 /job/hvrun -k "$f" </dev/null >/dev/null
+	vmm "foreign-$kind" 200 /job/hvrun -k "$f" </dev/null >/dev/null
 	if [ "$vmm_status" = 65 ] && grep -q "this is $(cat "/job/named.$kind")" "/tmp/foreign-$kind.err"; then
 		echo "RIG-CHECK foreign-$kind ok"
 	else
@@ -102,7 +102,7 @@ for f in /job/foreign.*; do
 done
 mkdir -p /out
 for n in 1 4; do
-	vmm "dtb-$n" 60 /job/hvrun -k /job/hello.elf -m 64M -c $n --dump-dtb /out/$n.dtb -d disk \
+	vmm "dtb-$n" 300 /job/hvrun -k /job/hello.elf -m 64M -c $n --dump-dtb /out/$n.dtb -d disk \
 		-i /job/cases --console virtio -a words </dev/null >/tmp/dtb.log ||
 		cat /tmp/dtb.log
 done

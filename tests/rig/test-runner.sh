@@ -117,7 +117,7 @@ vmm fails 5 sh -c 'echo on stdout; echo on stderr >&2; exit 7'
 vmm hangs 1 sleep 100
 exit 42
 JOB
-tests/rig/rig -t 60 -o "$scratch/out" "$scratch/job" 2>"$scratch/err"
+tests/rig/rig -t 300 -o "$scratch/out" "$scratch/job" 2>"$scratch/err"
 is runner-status $? 42
 log=$scratch/job.log
 is runner-kvm "$(grep -c '^HAVE-KVM$' "$log")" 1

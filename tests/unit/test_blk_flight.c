@@ -249,7 +249,7 @@ static void others_get_a_turn(void **state)
 	rig_start(&b.rig, F_FLUSH, 1);
 	for (unsigned i = 0; i < 80; i++)
 		offer(&b, i, T_IN, i);
-	assert_int_equal(loop_turn(b.rig.loop, 1000), 1);
+	assert_int_equal(loop_turn(b.rig.loop, 60000), 1);
 	assert_int_equal(dr_used_idx(&b.rig.ring[0]), 64);
 	take_all(&b, 80, 0);
 	close_bench(&b);

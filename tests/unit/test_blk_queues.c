@@ -287,19 +287,16 @@ static void iops(void **state)
 
 static void bytes_per_second(void **state)
 {
-	uint64_t start;
 	struct bench b;
 
 	(void)state;
 	limited((struct virtio_blk_config){ .bytes_per_second = 50 * 512 }, T_OUT);
-	/* What moves no bytes passes: all that is seen of time is this machine's own. */
+	/* What moves no bytes passes: at a second each, turns_until would lose patience. */
 	open_bench(&b, (struct virtio_blk_config){ .threads = 1, .bytes_per_second = 1 });
 	rig_start(&b.rig, F_FLUSH, 1);
-	start = now_ms();
-	for (unsigned i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 75; i++)
 		offer(&b, 0, i, T_FLUSH, 0);
-	(void)turns_until(&b, 20);
-	assert_true(now_ms() - start < 15000);
+	(void)turns_until(&b, 75);
 	close_bench(&b);
 }
 
@@ -313,10 +310,10 @@ static void reset_while_held_back(void **state)
 	open_bench(&b, (struct virtio_blk_config){ .requests_per_second = 5 });
 	rig_start(&b.rig, F_FLUSH, 1);
 	start = now_ms();
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 60; i++) /* twelve seconds: a slow machine has not done them all */
 		offer(&b, 0, i, T_IN, i);
 	rig_settle(&b.rig);
-	assert_in_range(dr_used_idx(&b.rig.ring[0]), 1, 4);
+	assert_in_range(dr_used_idx(&b.rig.ring[0]), 1, 59);
 	virtio_set_status(b.rig.dev, 0);
 	assert_int_equal(loop_turn(b.rig.loop, 400), 0);
 	rig_start(&b.rig, F_FLUSH, 1);

@@ -96,7 +96,7 @@ static int teardown(void **state)
 static void type(struct fixture *f, const char *keys, size_t len)
 {
 	assert_int_equal(write(f->in[1], keys, len), (ssize_t)len);
-	assert_true(loop_turn(f->loop, 1000) > 0);
+	assert_true(loop_turn(f->loop, 60000) > 0);
 }
 
 static void test_input_reaches_the_guest(void **state)
@@ -144,7 +144,7 @@ static void test_end_of_input_is_silent(void **state)
 	vm_console_start(&f->console);
 	close(f->in[1]);
 	f->in[1] = -1;
-	assert_true(loop_turn(f->loop, 1000) > 0);
+	assert_true(loop_turn(f->loop, 60000) > 0);
 	assert_int_equal(f->console.in_fd, -1);
 	assert_int_equal(loop_turn(f->loop, 50), 0);
 }

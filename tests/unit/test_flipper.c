@@ -552,6 +552,6 @@ int main(void)
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)alarm(100); /* a hang is a failure, too */
+	(void)alarm(500); /* a hang is a failure, too */
 	return cmocka_run_group_tests_name("flipper", tests, NULL, NULL);
 }

@@ -166,10 +166,10 @@ static void alarm_comes_when_it_is_due(void **state)
 	assert_int_equal(get(b, ALARM_LOW), (uint32_t)(start + ms));
 	assert_int_equal(get(b, ALARM_HIGH), (start + ms) >> 32);
 	/* The host's clock stands still: the timer comes, the alarm does not, and waits on. */
-	assert_int_equal(loop_turn(b->loop, 1000), 1);
+	assert_int_equal(loop_turn(b->loop, 60000), 1);
 	assert_false(b->level);
 	b->now += ms;
-	assert_int_equal(loop_turn(b->loop, 1000), 1);
+	assert_int_equal(loop_turn(b->loop, 60000), 1);
 	assert_true(b->level);
 	assert_int_equal(get(b, ALARM_STATUS), 0);
 }
@@ -218,11 +218,12 @@ static void other_sizes_are_nothing(void **state)
 
 static void host_clock_is_the_hosts(void **state)
 {
-	uint64_t now = goldfish_host_clock(NULL);
-	uint64_t wall = (uint64_t)time(NULL);
+	time_t before = time(NULL);
+	uint64_t now = goldfish_host_clock(NULL) / UINT64_C(1000000000);
 
 	(void)state;
-	assert_in_range(now / UINT64_C(1000000000), wall - 2, wall + 2);
+	/* time() may lag the clock by a tick. */
+	assert_in_range(now, before, time(NULL) + 1);
 }
 
 static void taken_place_is_refused(void **state)

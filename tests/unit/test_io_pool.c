@@ -115,7 +115,7 @@ static void finish(unsigned count)
 	while (atomic_load(&taken) < count) {
 		struct pollfd p = { .fd = io_pool_eventfd(pool), .events = POLLIN };
 
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		be_the_loop();
 	}
 	assert_int_equal(atomic_load(&taken), count);
@@ -212,7 +212,7 @@ static void last_one_tells(void **state)
 		while (atomic_load(&taken) < JOBS) {
 			struct pollfd p = { .fd = io_pool_eventfd(pool), .events = POLLIN };
 
-			assert_int_equal(poll(&p, 1, 10000), 1);
+			assert_int_equal(poll(&p, 1, 60000), 1);
 			be_the_loop();
 		}
 	}

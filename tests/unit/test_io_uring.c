@@ -111,7 +111,7 @@ static void writes_and_errors(void **state)
 	assert_true(queue(b, true, 1, 3 * BLOCK));
 	assert_false(io_ring_submit(b->ring, &refused));
 	io_ring_wait(b->ring);
-	assert_int_equal(poll(&event, 1, 1000), 1);
+	assert_int_equal(poll(&event, 1, 60000), 1);
 	assert_ptr_equal(io_ring_reap(b->ring, &result), &b->iov[1]);
 	assert_int_equal(result, BLOCK);
 	assert_int_equal(pread(b->file, &byte, 1, 3 * BLOCK + 5), 1);

@@ -728,6 +728,6 @@ int main(void)
 		T(test_page_is_left_alone_at_the_end),
 	};
 
-	(void)alarm(100);
+	(void)alarm(500);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -620,6 +620,6 @@ int main(void)
 		cmocka_unit_test(test_threat_17_msix_accesses_of_every_size),
 	};
 
-	(void)alarm(60);
+	(void)alarm(500);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

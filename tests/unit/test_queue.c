@@ -484,6 +484,6 @@ int main(void)
 		T(test_reset_starts_anew),
 	};
 
-	(void)alarm(60);
+	(void)alarm(500);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -618,6 +618,6 @@ int main(void)
 	};
 
 	/* A hang is a failure, too: threats 7, 9 and 10. */
-	(void)alarm(100);
+	(void)alarm(500);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,7 +111,7 @@ static void names_go_when_we_are_killed(void **state)
 		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	for (int i = 0; i < 1000 && there(f->a); i++)
+	for (int i = 0; i < 6000 && there(f->a); i++)
 		(void)nanosleep(&pause, NULL);
 	assert_false(there(f->a));
 }

@@ -130,12 +130,20 @@ static void many_pieces_and_readable_ones(void **state)
 	rig_fini(&rig);
 }
 
+static double seconds_since(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - begin->tv_sec) + (double)(now.tv_nsec - begin->tv_nsec) / 1e9;
+}
+
 /* A host that answers little at a time, and one that has nothing yet: the loop never waits. */
 static void poor_host(void **state)
 {
 	struct dr_buf buf = { RIG_DATA, 5000, true };
+	struct timespec begin;
 	struct dev_rig rig;
-	unsigned calls;
 
 	(void)state;
 	open_bench(&rig, VIRTIO_F_EVENT_IDX);
@@ -145,21 +153,19 @@ static void poor_host(void **state)
 	assert_true(zero_run(rig_at(&rig, RIG_DATA), 5000) < 8);
 	host.longest = 0;
 
+	/* Six find nothing, four of them for good: each is followed by 50 ms, nobody spins. */
 	host.dry = 6;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	rig_offer(&rig, 0, 0, &buf, 1);
-	rig_settle(&rig);
-	assert_int_equal(dr_used_idx(&rig.ring[0]), 1);
-	calls = host.calls;
-	rig_settle(&rig);
-	assert_int_equal(host.calls, calls);
 	rig_used(&rig, 0, NULL, NULL);
 	assert_int_equal(host.dry, 0);
+	assert_true(seconds_since(&begin) >= 0.19);
 	/* And a reset while it waits. */
 	host.dry = 1;
 	rig_offer(&rig, 0, 0, &buf, 1);
 	rig_settle(&rig);
 	virtio_set_status(rig.dev, 0);
-	assert_int_equal(loop_turn(rig.loop, 200), 1);
+	assert_int_equal(loop_turn(rig.loop, 60000), 1);
 	rig_settle(&rig);
 	rig_start(&rig, 0, 1);
 	assert_int_equal(rig_do(&rig, 0, &buf, 1), 5000);
@@ -177,11 +183,10 @@ static void poor_host(void **state)
 static void limited(void **state)
 {
 	struct dr_buf buf = { RIG_DATA, 65536, true };
-	struct timespec begin, end;
+	struct timespec begin;
 	uint32_t len = 0, sum = 0;
 	struct dev_rig rig;
 	unsigned calls;
-	double took;
 
 	(void)state;
 	rig_init(&rig);
@@ -197,9 +202,7 @@ static void limited(void **state)
 		assert_true(len > 0 && len <= 10000);
 		sum += len;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	took = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-	assert_true(took >= 0.35);
+	assert_true(seconds_since(&begin) >= 0.35);
 	assert_true(host.calls - calls < 10);
 	/* A reset while it waits, then the end. */
 	rig_offer(&rig, 0, 0, &buf, 1);

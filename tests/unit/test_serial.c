@@ -193,7 +193,7 @@ static void room_is_told(void **state)
 	assert_int_equal(p->rooms, 0);
 	for (unsigned int i = 0; i < 2100; i++)
 		(void)port_in(p, RBR);
-	assert_int_equal(loop_turn(p->loop, 1000), 1);
+	assert_int_equal(loop_turn(p->loop, 60000), 1);
 	assert_int_equal(p->rooms, 1);
 	/* Once, until input is turned away again. */
 	for (unsigned int i = 0; i < 2100; i++)

@@ -632,6 +632,6 @@ int main(void)
 		T(test_init_and_fini),
 	};
 
-	(void)alarm(100);
+	(void)alarm(500);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

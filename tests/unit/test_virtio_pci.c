@@ -802,6 +802,6 @@ int main(void)
 		T(test_registers_from_many_threads),
 	};
 
-	(void)alarm(100);
+	(void)alarm(500);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
