@@ -14,6 +14,7 @@
 enum {
 	PIECE = 4096,		 /* bytes of output at a time */
 	BATCH_BYTES = 64 * 1024, /* of output in one turn of the loop */
+	DRAIN_TURNS = 256,	 /* of those at once: far more than a ring of a kind driver holds */
 };
 
 /* Output. */
@@ -74,7 +75,7 @@ bool virtio_console_drain(struct virtio_dev *dev, unsigned number)
 	struct console_port *port = &con->ports[number];
 	bool more = true;
 
-	while (more && !port->stalled) {
+	for (unsigned i = 0; more && !port->stalled && i < DRAIN_TURNS; i++) {
 		uint64_t before = port->tx_done;
 		uint16_t taken = dev->queues[console_tx_queue(number)].next_avail;
 
@@ -82,7 +83,7 @@ bool virtio_console_drain(struct virtio_dev *dev, unsigned number)
 		more = port->tx_done != before ||
 		       dev->queues[console_tx_queue(number)].next_avail != taken;
 	}
-	return !port->stalled && !port->printing;
+	return !more && !port->stalled && !port->printing;
 }
 
 void virtio_console_output_ready(struct virtio_dev *dev, unsigned number)

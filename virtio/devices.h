@@ -170,8 +170,8 @@ size_t virtio_console_input(struct virtio_dev *dev, unsigned number, const void 
 void virtio_console_output_ready(struct virtio_dev *dev, unsigned number);
 
 /*
- * Serves the output of port @number as far as it goes now. True if nothing that the driver has offered is left.
- * Loop thread.
+ * Serves the output of port @number as far as it goes now, 16 MiB at most: a guest that runs meanwhile may
+ * have no end of it. True if nothing that the driver has offered is left; false: to be called again. Loop thread.
  */
 bool virtio_console_drain(struct virtio_dev *dev, unsigned number);
 

@@ -262,8 +262,14 @@ void net_rx_run(struct net_pair *pair)
 	uint64_t total = 0;
 	size_t bytes;
 
-	if (pair->index >= net->pairs || !net->up || !dev->queues[queue].ready)
+	if (pair->index >= net->pairs || !net->up)
 		return;
+	/* No buffer can ever come by a queue that is not there: what the back-end has is not waited for. */
+	if (!dev->queues[queue].ready) {
+		pair->rx.dry = true;
+		net_watch(pair);
+		return;
+	}
 	vq_disable_kick(&dev->queues[queue]);
 	while (result == RX_DONE && net->live) {
 		result = next_frame(pair, &bytes);

@@ -231,6 +231,8 @@ static int connect_ports(struct vm *vm, struct virtio_dev *dev)
 		r = vm_port_start(&vm->ports[i], vm->loop, dev, i + 1);
 	}
 	if (!r && vm->config->exec)
+		r = loop_timer_add(vm->loop, exec_end_when_drained, vm, &vm->exec.again);
+	if (!r && vm->config->exec)
 		virtio_console_connect(dev, (unsigned)vm->config->port_count + 1, true);
 	return r < 0 ? refused("virtio-console's ports", r) : 0;
 }

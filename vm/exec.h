@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct loop_timer;
 struct vm;
 
 enum { EXEC_LINE = 600 }; /* bytes of a line of init; longer ones are cut */
@@ -18,7 +19,8 @@ struct exec_watch {
 	size_t len;
 	bool ended; /* the status below came */
 	unsigned status;
-	bool failed; /* init could not run the command: why is said in words */
+	bool failed;		  /* init could not run the command: why is said in words */
+	struct loop_timer *again; /* exec_end_when_drained, owned by the loop */
 };
 
 /* The port's out function; @opaque is the machine. Takes everything. */

@@ -277,4 +277,10 @@ void vm_port_stop(struct vm_port *port)
 	port->client = false;
 	port->in_fd = -1;
 	port->out_fd = -1;
+	/* The next boot's port has no client yet, and hears nothing of this one's. */
+	port->in_live = false;
+	port->out_live = false;
+	port->want_out = false;
+	port->always_ready = false;
+	port->pending_len = 0;
 }

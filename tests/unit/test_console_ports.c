@@ -341,10 +341,52 @@ static void driver_without_multiport(void **state)
 	rig_fini(&b.rig);
 }
 
+/* Another CPU of a hostile guest, that offers the next chain while one is being printed. */
+struct feeder {
+	struct dev_rig rig;
+	unsigned fed, most;
+};
+
+static size_t print_and_feed(void *opaque, const void *data, size_t len)
+{
+	struct feeder *f = opaque;
+
+	(void)data;
+	if (f->fed < f->most)
+		dr_offer(&f->rig.ring[PORT1_TX], (uint16_t)(f->fed++ % 4));
+	return len;
+}
+
+/* Row 9: a guest that never stops printing does not keep the loop for ever: others get their turn. */
+static void test_threat_09_endless_output(void **state)
+{
+	struct virtio_console_port ports[2] = { { 0 }, { .name = "one", .out = print_and_feed } };
+	struct feeder f = { .most = 1000000 };
+
+	(void)state;
+	ports[1].opaque = &f;
+	rig_init(&f.rig);
+	assert_int_equal(virtio_console_create(ports, 2, f.rig.mem, f.rig.loop, &f.rig.dev), 0);
+	rig_start(&f.rig, F_MULTIPORT, 6);
+	for (uint16_t i = 0; i < 4; i++)
+		dr_desc(&f.rig.ring[PORT1_TX], i, AT_BYTES, 1, 0, 0);
+	for (; f.fed < 3; f.fed++)
+		dr_offer(&f.rig.ring[PORT1_TX], (uint16_t)f.fed);
+	assert_false(virtio_console_drain(f.rig.dev, 1));
+	assert_true(f.fed < f.most);
+	assert_false(rig_broken(&f.rig));
+	/* And what was left over goes out when it is asked for again. */
+	f.most = f.fed;
+	assert_true(virtio_console_drain(f.rig.dev, 1));
+	assert_int_equal(dr_used_idx(&f.rig.ring[PORT1_TX]), (uint16_t)f.fed);
+	rig_fini(&f.rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(announces_ports),
+		cmocka_unit_test(test_threat_09_endless_output),
 		cmocka_unit_test(no_console),
 		cmocka_unit_test(input_and_its_end),
 		cmocka_unit_test(slow_host),

@@ -681,6 +681,39 @@ static void full_and_not(void **state)
 	net_rig_close(&net);
 }
 
+/* Row 9: frames for a driver that never set up the queue for them do not make the loop spin. */
+static void test_threat_09_no_receive_queue(void **state)
+{
+	const struct net_hdr plain = { 0 };
+	struct net_hdr hdr;
+	struct net_rig net;
+	struct driver_ring *tx = &net.rig.ring[NET_RIG_TX];
+	unsigned turns = 0;
+
+	(void)state;
+	net_rig_open(&net, 1);
+	net_rig_start(&net, 0);
+	virtio_set_status(net.rig.dev, 0);
+	assert_true(dr_negotiate(net.rig.dev, net.rig.features));
+	dr_init(tx, net.rig.mem, tx->desc, tx->num);
+	assert_true(dr_setup_queue(net.rig.dev, NET_RIG_TX, tx));
+	assert_true(dr_driver_ok(net.rig.dev));
+	fill(frame, 60, 0);
+	assert_true(net_rig_put(&net, 0, &plain, frame, 60));
+	while (turns < 100 && loop_turn(net.rig.loop, 0) > 0)
+		turns++;
+	assert_true(turns < 100);
+	/* The other direction works on, and the next driver gets what waits. */
+	net_rig_send(&net, &plain, frame, 60);
+	assert_int_equal(net_rig_sent(&net, 0, &hdr, out, sizeof(out)), 60);
+	assert_false(rig_broken(&net.rig));
+	virtio_set_status(net.rig.dev, 0);
+	net_rig_start(&net, 0);
+	net_rig_offer(&net, NET_RIG_RX, 1, 2048);
+	rig_used(&net.rig, NET_RIG_RX, NULL, NULL);
+	net_rig_close(&net);
+}
+
 /* Row 8: one turn of the loop sends a bounded number, then others have theirs. */
 static void test_threat_08_bounded_turn(void **state)
 {
@@ -821,6 +854,7 @@ int main(void)
 		cmocka_unit_test(test_threat_11_reset_in_flight),
 		cmocka_unit_test(full_and_not),
 		cmocka_unit_test(test_threat_08_bounded_turn),
+		cmocka_unit_test(test_threat_09_no_receive_queue),
 		cmocka_unit_test(all_queue_sizes),
 		cmocka_unit_test(features_one_by_one),
 		cmocka_unit_test(test_threat_12_create_fails),

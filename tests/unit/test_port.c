@@ -252,6 +252,48 @@ static void client_leaves_while_stalled(void **state)
 	close_bench(&b);
 }
 
+/*
+ * The machine starts again while a client's bytes wait for a slow guest and the client reads slowly: the next
+ * boot hears nothing of that client, and what it prints before another one comes waits for nobody.
+ */
+static void forgets_the_last_boot(void **state)
+{
+	enum { LEN = 30000 };
+	static uint8_t text[LEN];
+	struct dr_buf buf = { AT, LONG, false };
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
+	start(&b);
+
+	int fd = client(&b);
+
+	memset(text, 'o', LEN);
+	assert_int_equal(write(fd, text, LEN), LEN);
+	rig_settle(&b.rig);
+	rig_offer(&b.rig, PORT_TX, 0, &buf, 1);
+	rig_settle(&b.rig);
+	assert_int_equal(dr_used_idx(&b.rig.ring[PORT_TX]), 0);
+	vm_port_stop(&b.port);
+	rig_fini(&b.rig);
+	close(fd);
+
+	rig_init(&b.rig);
+	start(&b);
+	guest_writes(&b, "nobody hears this");
+	fd = client(&b);
+	assert_int_equal(write(fd, "new", 3), 3);
+	rig_settle(&b.rig);
+	guest_reads(&b, "new");
+	guest_writes(&b, "hello");
+	client_reads(fd, "hello");
+	close(fd);
+	rig_settle(&b.rig);
+	close_bench(&b);
+}
+
 /* As exec uses it: the caller's pipes; the end of input is the port's end. */
 static void pipes(void **state)
 {
@@ -347,6 +389,7 @@ int main(void)
 		cmocka_unit_test(slow_client),
 		cmocka_unit_test(slow_guest),
 		cmocka_unit_test(client_leaves_while_stalled),
+		cmocka_unit_test(forgets_the_last_boot),
 		cmocka_unit_test(pipes),
 		cmocka_unit_test(file_as_input),
 		cmocka_unit_test(listening),
