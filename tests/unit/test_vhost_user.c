@@ -12,10 +12,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -34,6 +36,16 @@
 #define BLK_F_FLUSH (UINT64_C(1) << 9)
 #define BLK_F_WCE   (UINT64_C(1) << 11)
 #define BLK_F_MQ    (UINT64_C(1) << 12)
+
+static atomic_uint slept_ms;
+
+/* In place of the C library's: the front end waits for a disk's requests, and these tests do not. */
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+	(void)left;
+	atomic_fetch_add(&slept_ms, (unsigned)(time->tv_sec * 1000 + time->tv_nsec / 1000000));
+	return 0;
+}
 
 /* A bench whose memory another process could have. */
 struct bench {
@@ -200,6 +212,61 @@ static void calls_become_interrupts(void **state)
 	assert_int_equal(write(b.fake.ring[1].call, &one, 8), 8);
 	rig_settle(&b.rig);
 	assert_int_equal(virtio_isr_read(b.rig.dev), 0);
+	bench_fini(&b);
+}
+
+/*
+ * An eventfd is shared with all its flags: a back-end that makes ours block, and empties or fills them at the
+ * wrong time, makes nobody here wait for it.
+ */
+static void blocking_eventfds(void **state)
+{
+	const uint64_t one = 1, full = UINT64_MAX - 1;
+	struct bench b;
+	uint64_t count;
+
+	(void)state;
+	bench_init(&b);
+	assert_int_equal(bench_create(&b, VHOST_USER_FS), 0);
+	rig_start(&b.rig, 0, 2);
+	(void)alarm(20);
+	assert_int_equal(read(b.fake.ring[0].kick, &count, 8), 8);
+	assert_int_equal(fcntl(b.fake.ring[0].kick, F_SETFL, 0), 0);
+	virtio_set_status(b.rig.dev, 0);
+	assert_int_equal(write(b.fake.ring[0].kick, &full, 8), 8);
+	rig_start(&b.rig, 0, 2);
+	assert_int_equal(fcntl(b.fake.ring[1].call, F_SETFL, 0), 0);
+	assert_int_equal(write(b.fake.ring[1].call, &one, 8), 8);
+	rig_settle(&b.rig);
+	assert_int_equal(atomic_load(&b.rig.irq.pulses), b.rig.pulses + 1);
+	/* It was heard without being read: a read is what could wait. */
+	assert_int_equal(read(b.fake.ring[1].call, &count, 8), 8);
+	assert_int_equal(write(b.fake.ring[1].call, &one, 8), 8);
+	rig_settle(&b.rig);
+	assert_int_equal(atomic_load(&b.rig.irq.pulses), b.rig.pulses + 2);
+	(void)alarm(0);
+	assert_int_equal(b.gone, 0);
+	bench_fini(&b);
+}
+
+/* A driver that announces in all its rings what it never offered: a reset waits for that once, not for each. */
+static void drains_are_bounded_together(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.fake.features |= BLK_F_MQ;
+	b.fake.queue_num = 4;
+	le16_store(b.fake.config + 34, 4);
+	assert_int_equal(bench_create(&b, VHOST_USER_BLK), 0);
+	rig_start(&b.rig, 0, 4);
+	for (unsigned i = 0; i < 4; i++)
+		dr_set_avail_idx(&b.rig.ring[i], 1);
+	atomic_store(&slept_ms, 0);
+	virtio_set_status(b.rig.dev, 0);
+	assert_in_range(atomic_load(&slept_ms), 1000, 2000);
+	assert_int_equal(b.gone, 0);
 	bench_fini(&b);
 }
 
@@ -490,6 +557,8 @@ int main(void)
 		cmocka_unit_test(memory_table),
 		cmocka_unit_test(rings_start_and_stop),
 		cmocka_unit_test(calls_become_interrupts),
+		cmocka_unit_test(blocking_eventfds),
+		cmocka_unit_test(drains_are_bounded_together),
 		cmocka_unit_test(blk_config),
 		cmocka_unit_test(net_without_protocol_features),
 		cmocka_unit_test(inflight_is_held),
