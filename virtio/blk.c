@@ -256,12 +256,20 @@ static void blk_ready(struct virtio_dev *dev)
 	blk->rules.write_zeroes = (dev->driver_features & BLK_F_WRITE_ZEROES) != 0;
 }
 
-/* Waits for what is in flight, and forgets it. */
+static void put_jobs(struct blk *blk, const struct io_job *job)
+{
+	for (; job; job = job->next)
+		put_request(blk, (const struct blk_request *)job);
+}
+
+/*
+ * Waits for what is being done, and forgets it. What no thread has begun is not done any more: 64 requests of
+ * gigabytes would hold the loop for hours.
+ */
 static void blk_reset(struct virtio_dev *dev)
 {
 	struct blk *blk = blk_of(dev);
 	struct blk_request *req;
-	struct io_job *job;
 	int64_t result;
 
 	blk->waiting = 0;
@@ -274,9 +282,9 @@ static void blk_reset(struct virtio_dev *dev)
 	}
 	if (!blk->pool)
 		return;
+	put_jobs(blk, io_pool_cancel(blk->pool));
 	io_pool_drain(blk->pool);
-	for (job = io_pool_reap(blk->pool); job; job = job->next)
-		put_request(blk, (struct blk_request *)job);
+	put_jobs(blk, io_pool_reap(blk->pool));
 }
 
 static void blk_config_read(struct virtio_dev *dev, size_t offset, void *data, size_t len)

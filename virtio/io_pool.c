@@ -250,6 +250,21 @@ struct io_job *io_pool_reap(struct io_pool *pool)
 	return jobs;
 }
 
+struct io_job *io_pool_cancel(struct io_pool *pool)
+{
+	struct io_job *jobs;
+
+	lock_take(&pool->lock);
+	jobs = pool->waiting.head;
+	pool->waiting.head = NULL;
+	for (const struct io_job *job = jobs; job; job = job->next)
+		pool->unfinished--;
+	if (pool->unfinished == 0)
+		cond_broadcast(&pool->quiet);
+	lock_drop(&pool->lock);
+	return jobs;
+}
+
 void io_pool_drain(struct io_pool *pool)
 {
 	lock_take(&pool->lock);

@@ -50,6 +50,12 @@ void io_pool_submit(struct io_pool *pool, struct io_job *job);
 /* The finished jobs, linked by next in the order in which they finished; NULL for none. */
 struct io_job *io_pool_reap(struct io_pool *pool);
 
+/*
+ * The jobs that no thread has begun, linked by next: they are the caller's again. What has been done may not
+ * have been told of then: to be followed by io_pool_drain and io_pool_reap. NULL for none.
+ */
+struct io_job *io_pool_cancel(struct io_pool *pool);
+
 /* Returns when every job submitted so far is finished. Not on a thread of the pool. */
 void io_pool_drain(struct io_pool *pool);
 

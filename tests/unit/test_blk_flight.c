@@ -312,6 +312,35 @@ static void test_threat_11_reset_in_flight(void **state)
 	close_bench(&b);
 }
 
+/* Rows 8, 9: what no thread has begun is dropped by a reset, which would take hours on a slow disk else. */
+static void test_threat_08_09_reset_drops_what_waits(void **state)
+{
+	unsigned begun;
+	pthread_t thread;
+	struct bench b;
+
+	(void)state;
+	open_bench(&b, 2);
+	rig_start(&b.rig, F_FLUSH, 1);
+	stub_disk_shut(b.stub, true);
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		offer(&b, i, T_IN, i);
+	rig_settle(&b.rig);
+	wait_running(&b, 2);
+	begun = atomic_load(&b.stub->reads);
+	assert_int_equal(pthread_create(&thread, NULL, open_later, b.stub), 0);
+	virtio_set_status(b.rig.dev, 0);
+	assert_int_equal(atomic_load(&b.stub->running), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(atomic_load(&b.stub->reads), begun);
+	/* None of the places for requests is lost. */
+	rig_start(&b.rig, F_FLUSH, 1);
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		offer(&b, i, T_IN, i);
+	take_all(&b, IN_FLIGHT, 0);
+	close_bench(&b);
+}
+
 /* Row 11: the device ends while requests are in flight, some of them finished and not reaped. */
 static void test_threat_11_end_in_flight(void **state)
 {
@@ -729,6 +758,7 @@ int main(void)
 		cmocka_unit_test(others_get_a_turn),
 		cmocka_unit_test(served_without_threads_if_possible),
 		cmocka_unit_test(test_threat_11_reset_in_flight),
+		cmocka_unit_test(test_threat_08_09_reset_drops_what_waits),
 		cmocka_unit_test(test_threat_11_end_in_flight),
 		cmocka_unit_test(test_threat_11_broken_in_flight),
 		cmocka_unit_test(test_threat_12_errors_at_each_step),
