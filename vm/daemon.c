@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -384,14 +385,25 @@ int daemon_listen(struct daemon *daemon, struct loop *loop)
 	return loop_add(loop, daemon->words, EPOLLIN, on_words, daemon);
 }
 
-/* All that it still says, until it is gone. */
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* All that it still says, until it is gone; a child of one that was taken over may print for ever. */
 static void take_last_words(struct daemon *daemon)
 {
+	const int64_t end = now_ms() + END_WAIT_MS + KILL_WAIT_MS;
 	struct pollfd pfd = { .fd = daemon->words, .events = POLLIN };
+	int64_t left;
 	int n;
 
 	do {
-		n = poll(&pfd, 1, END_WAIT_MS + KILL_WAIT_MS);
+		left = end - now_ms();
+		n = left > 0 ? poll(&pfd, 1, (int)left) : 0;
 		if (n > 0 && !read_words(daemon))
 			break;
 	} while (n > 0 || (n < 0 && errno == EINTR));
