@@ -372,7 +372,7 @@ static int start_pool(struct blk *blk, const struct virtio_blk_config *config, s
 		return 0;
 	err = io_pool_create(config->threads, "hvrun-disk", run_job, config->guard, &blk->pool);
 	if (err == 0)
-		err = loop_add_eventfd(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
+		err = loop_add_doorbell(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
 	return err ? failed(blk->rules.disk, "starting I/O threads", err) : 0;
 }
 

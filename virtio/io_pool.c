@@ -235,8 +235,9 @@ void io_pool_submit(struct io_pool *pool, struct io_job *job)
 	lock_take(&pool->lock);
 	list_add(&pool->waiting, job);
 	pool->unfinished++;
-	cond_signal(&pool->work);
 	lock_drop(&pool->lock);
+	/* Not before: a thread that takes the CPU at once would only find the lock held, and go back to sleep. */
+	cond_signal(&pool->work);
 }
 
 struct io_job *io_pool_reap(struct io_pool *pool)
