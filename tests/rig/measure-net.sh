@@ -67,8 +67,11 @@ hvrun() {
 }
 microvm() {
 	if [ "$net" = user ]; then
-		/usr/bin/passt --quiet --socket /tmp/passt.sock --mtu 65520
-		back=stream,id=n,server=off,addr.type=unix,addr.path=/tmp/passt.sock
+		# As the user that it becomes, passt has to be able to make the socket; it does not say when it could not.
+		mkdir -m 777 /tmp/passt
+		/usr/bin/passt --quiet --socket /tmp/passt/socket --mtu 65520
+		[ -S /tmp/passt/socket ] || echo "RIG: passt made no socket"
+		back=stream,id=n,server=off,addr.type=unix,addr.path=/tmp/passt/socket
 	else
 		back=tap,id=n,ifname=t0,script=no,downscript=no,vhost=off
 	fi
