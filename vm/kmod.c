@@ -81,7 +81,7 @@ unsigned char kmod_entry_type(int dir, const struct dirent *entry)
 		return entry->d_type;
 	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return DT_UNKNOWN;
-	return IFTODT(st.st_mode);
+	return (unsigned char)IFTODT(st.st_mode);
 }
 
 static int walk(struct kmod_index *index, const char *dir, unsigned depth)
