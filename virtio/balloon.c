@@ -63,6 +63,14 @@ struct run {
 	uint64_t count;
 };
 
+/* A report under way. */
+struct report {
+	struct vq_chain chain;
+	bool serving;
+	unsigned segment;
+	size_t done; /* bytes of that segment */
+};
+
 struct balloon {
 	struct virtio_dev *dev;
 	uint8_t config[CONFIG_SIZE];
@@ -71,11 +79,8 @@ struct balloon {
 	/* The chain under way in each queue that is served in pieces, and how far. */
 	struct vq_chain inflate;
 	bool inflating;
-	uint64_t inflate_done; /* bytes of it */
-	struct vq_chain report;
-	bool reporting;
-	unsigned report_segment;
-	size_t report_done; /* bytes of that segment */
+	uint64_t inflate_done;	  /* bytes of it */
+	struct report reports[2]; /* of queue 4, and of the other number that it may have (role_of) */
 
 	/* The driver's buffer of statistics stays with us until new ones are wanted (5.5.6.3). */
 	struct vq_chain scratch;
@@ -239,24 +244,24 @@ static bool may_zero(const struct balloon *b)
 }
 
 /* Bytes of the next piece of the report under way: 0 at its end. */
-static size_t report_piece(struct balloon *b)
+static size_t report_piece(struct balloon *b, struct report *report)
 {
-	const struct vq_chain *chain = &b->report;
+	const struct vq_chain *chain = &report->chain;
 	struct iovec piece;
 
-	if (b->report_segment == chain->in_segs || !may_zero(b))
+	if (report->segment == chain->in_segs || !may_zero(b))
 		return 0;
-	piece = chain->iov[chain->out_segs + b->report_segment];
-	piece.iov_base = (uint8_t *)piece.iov_base + b->report_done;
-	piece.iov_len -= b->report_done;
+	piece = chain->iov[chain->out_segs + report->segment];
+	piece.iov_base = (uint8_t *)piece.iov_base + report->done;
+	piece.iov_len -= report->done;
 	if (piece.iov_len > PIECE_BYTES) {
 		uint64_t cut = (uint64_t)(uintptr_t)piece.iov_base + PIECE_BYTES;
 
 		piece.iov_len = PIECE_BYTES - (size_t)(cut % mem_page(b->dev->mem));
-		b->report_done += piece.iov_len;
+		report->done += piece.iov_len;
 	} else {
-		b->report_segment++;
-		b->report_done = 0;
+		report->segment++;
+		report->done = 0;
 	}
 	give_segment(b, &piece, &b->info.reported);
 	return piece.iov_len;
@@ -264,23 +269,24 @@ static size_t report_piece(struct balloon *b)
 
 static void serve_report(struct balloon *b, unsigned index)
 {
+	struct report *report = &b->reports[index != 4];
 	struct virtio_dev *dev = b->dev;
 	unsigned chains = 0;
 	size_t bytes = 0;
 
-	while (b->reporting || virtio_take(dev, index, &b->report)) {
+	while (report->serving || virtio_take(dev, index, &report->chain)) {
 		size_t n;
 
-		if (!b->reporting) {
-			b->report_segment = 0;
-			b->report_done = 0;
+		if (!report->serving) {
+			report->segment = 0;
+			report->done = 0;
 		}
-		b->reporting = true;
-		n = report_piece(b);
+		report->serving = true;
+		n = report_piece(b, report);
 		bytes += n;
 		if (n == 0) {
-			b->reporting = false;
-			vq_push(&dev->queues[index], b->report.head, 0);
+			report->serving = false;
+			vq_push(&dev->queues[index], report->chain.head, 0);
 			chains++;
 		}
 		if (bytes >= BATCH_BYTES || chains == BATCH_CHAINS) {
@@ -415,7 +421,7 @@ static void balloon_reset(struct virtio_dev *dev)
 	struct balloon *b = dev->priv;
 
 	b->inflating = false;
-	b->reporting = false;
+	b->reports[0].serving = b->reports[1].serving = false;
 	b->holds_stats = false;
 	b->stats_ns = 0;
 	b->info.stats_known = 0;

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/le.h"
 #include "tests/lib/dev_rig.h"
 #include "virtio/devices.h"
@@ -271,6 +272,26 @@ static void free_pages(void **state)
 	assert_int_equal(pages_of(&rig, PAGES + 4 * PAGE, 0x5a), 5);
 	assert_int_equal(pages_of(&rig, PAGES + 9 * PAGE, 0), 1);
 	assert_int_equal(pages_of(&rig, PAGES + 10 * PAGE, 0x5a), (RIG_RAM - PAGES) / PAGE - 10);
+	rig_fini(&rig);
+}
+
+/* Long reports by both of the numbers that the queue may have, in turns of the loop: each comes back where it was offered. */
+static void two_report_queues(void **state)
+{
+	struct dr_buf bufs[40];
+	struct dev_rig rig;
+
+	(void)state;
+	open_bench(&rig, ALL_FEATURES, 5);
+	for (unsigned i = 0; i < ARRAY_SIZE(bufs); i++)
+		bufs[i] = (struct dr_buf){ PAGES, RIG_RAM - PAGES, true };
+	rig_offer(&rig, 4, 0, bufs, ARRAY_SIZE(bufs));
+	rig_offer(&rig, 3, 0, bufs, ARRAY_SIZE(bufs));
+	rig_used(&rig, 3, NULL, NULL);
+	rig_used(&rig, 4, NULL, NULL);
+	assert_int_equal(look(&rig).reported, 2 * ARRAY_SIZE(bufs) * (uint64_t)(RIG_RAM - PAGES));
+	assert_int_equal(dr_used_idx(&rig.ring[3]), 1);
+	assert_int_equal(dr_used_idx(&rig.ring[4]), 1);
 	rig_fini(&rig);
 }
 
@@ -581,6 +602,7 @@ int main(void)
 		cmocka_unit_test(framing_means_nothing),
 		cmocka_unit_test(shared_memory),
 		cmocka_unit_test(free_pages),
+		cmocka_unit_test(two_report_queues),
 		cmocka_unit_test(poison),
 		cmocka_unit_test(features_one_by_one),
 		cmocka_unit_test(ring_sizes),
