@@ -275,6 +275,39 @@ static void free_pages(void **state)
 	rig_fini(&rig);
 }
 
+/* One that is longer than what the host is asked for at once leaves no page out where it is cut. */
+static void long_report(void **state)
+{
+	const uint64_t at = 1 << 30, size = 192 << 20;
+	const struct dr_buf buf = { at + 100, (uint32_t)size - 200, true };
+	struct dev_rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	assert_int_equal(mem_add(rig.mem, gpa(at), size, MEM_RAM), 0);
+	assert_int_equal(virtio_balloon_create(rig.mem, rig.loop, &rig.dev), 0);
+	rig_start(&rig, ALL_FEATURES, 5);
+	for (uint64_t cut = 0; cut <= size; cut += 64 << 20) {
+		for (int64_t page = -2; page < 3; page++) {
+			if (cut + (uint64_t)page * PAGE < size)
+				assert_int_equal(mem_write(rig.mem,
+							   gpa(at + cut + (uint64_t)page * PAGE),
+							   "x", 1),
+						 0);
+		}
+	}
+	assert_int_equal(rig_do(&rig, REPORT_QUEUE, &buf, 1), 0);
+	assert_int_equal(look(&rig).reported, size - 2 * PAGE);
+	for (uint64_t page = 0; page < size; page += PAGE) {
+		bool kept = page == 0 || page == size - PAGE; /* not whole in the report */
+		uint8_t byte = 1;
+
+		assert_int_equal(mem_read(rig.mem, gpa(at + page), &byte, 1), 0);
+		assert_int_equal(byte, kept ? 'x' : 0);
+	}
+	rig_fini(&rig);
+}
+
 /* Long reports by both of the numbers that the queue may have, in turns of the loop: each comes back where it was offered. */
 static void two_report_queues(void **state)
 {
@@ -602,6 +635,7 @@ int main(void)
 		cmocka_unit_test(framing_means_nothing),
 		cmocka_unit_test(shared_memory),
 		cmocka_unit_test(free_pages),
+		cmocka_unit_test(long_report),
 		cmocka_unit_test(two_report_queues),
 		cmocka_unit_test(poison),
 		cmocka_unit_test(features_one_by_one),

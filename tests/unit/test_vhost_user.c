@@ -426,6 +426,37 @@ static void hostile_later(void **state)
 	}
 }
 
+/* A right answer to another question than was asked, and a no to what cannot be refused. */
+static void stops_another_queue_and_refuses(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.fake.trick = FAKE_ZEROES;
+	b.fake.trick_at = VHOST_USER_GET_VRING_BASE;
+	assert_int_equal(bench_create(&b, VHOST_USER_FS), 0);
+	rig_start(&b.rig, 0, 2);
+	virtio_queue_set_ready(b.rig.dev, 0, 0);
+	assert_int_equal(b.gone, 0);
+	virtio_queue_set_ready(b.rig.dev, 1, 0);
+	assert_int_equal(b.gone, 1);
+	assert_true(rig_broken(&b.rig));
+	bench_fini(&b);
+
+	bench_init(&b);
+	b.fake.features |= BLK_F_WCE;
+	b.fake.trick = FAKE_REFUSE;
+	b.fake.trick_at = VHOST_USER_SET_CONFIG;
+	assert_int_equal(bench_create(&b, VHOST_USER_BLK), 0);
+	rig_start(&b.rig, BLK_F_WCE, 1);
+	virtio_config_write(b.rig.dev, 32, "\1", 1);
+	assert_int_equal(b.gone, 1);
+	virtio_config_write(b.rig.dev, 32, "\1", 1);
+	assert_int_equal(b.gone, 1);
+	bench_fini(&b);
+}
+
 static void death_is_seen(void **state)
 {
 	struct bench b;
@@ -564,6 +595,7 @@ int main(void)
 		cmocka_unit_test(inflight_is_held),
 		cmocka_unit_test(hostile_at_first),
 		cmocka_unit_test(hostile_later),
+		cmocka_unit_test(stops_another_queue_and_refuses),
 		cmocka_unit_test(death_is_seen),
 		cmocka_unit_test(speaking_unasked_ends_it),
 		cmocka_unit_test(ring_across_regions),

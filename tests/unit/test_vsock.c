@@ -949,6 +949,33 @@ static void later(struct bench *b, time_t seconds)
 	rig_settle(&b->rig);
 }
 
+/* A client that comes when there is no descriptor left: the loop does not spin for it, and it is let in later. */
+static void no_descriptor_for_a_client(void **state)
+{
+	struct rlimit old, none;
+	unsigned turns = 0;
+	struct bench b;
+	int fd;
+
+	(void)state;
+	open_bench(&b, 4, 8);
+	fd = client(&b);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	while (turns < 100 && loop_turn(b.rig.loop, 0) > 0)
+		turns++;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_true(turns < 100);
+	assert_int_equal(conns(&b), 0);
+	later(&b, 2);
+	assert_int_equal(conns(&b), 1);
+	write_all(fd, "CONNECT 1234\n");
+	expect(&b, REQUEST);
+	close(fd);
+	close_bench(&b);
+}
+
 /* Whoever lets the other wait for ever does not keep a connection: the guest, the host's program, the connector. */
 static void test_threat_08_who_never_answers(void **state)
 {
@@ -1049,6 +1076,7 @@ int main(void)
 		cmocka_unit_test(test_threat_04_05_lengths),
 		cmocka_unit_test(test_threat_08_no_buffers),
 		cmocka_unit_test(test_threat_08_many),
+		cmocka_unit_test(no_descriptor_for_a_client),
 		cmocka_unit_test(test_threat_08_who_never_answers),
 		cmocka_unit_test(test_threat_12_create_fails),
 	};
