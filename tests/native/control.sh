@@ -92,7 +92,7 @@ until grep -q resumed "$TMP/events" || ! kill -0 $listener 2>/dev/null; do
 done >/dev/null 2>&1
 ctl control-pause-again 0 '' pause
 ctl control-reset-while-paused 0 '' reset
-until [ $(grep -c 'spin: for ever' "$TMP/out") -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+until [ "$(grep -c 'spin: for ever' "$TMP/out")" -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 ctl control-boots 0 '"boots": 2' status
 ctl control-running-again 0 '"state": "running"' status
 ctl control-stop 0 '' stop
