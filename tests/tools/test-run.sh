@@ -14,7 +14,7 @@ runs() {
 		printf '#!/bin/bash\n%s\n' "$4" >"$tree/tests/tools/it.sh"
 		chmod +x "$tree/tests/tools/it.sh"
 	fi
-	HVRUN_TEST_LIMIT=2 HVRUN_TEST_LONG='' run_command 30 "$tree/tests/run" tools
+	HVRUN_TEST_LIMIT=${LIMIT:-100} HVRUN_TEST_LONG='' run_command 300 "$tree/tests/run" tools
 	if [ "$status" != "$2" ]; then
 		not_ok "$1" "status $status, not $2"
 	elif [ "$(tail -n 1 "$out")" != "$3" ]; then
@@ -38,8 +38,8 @@ runs cmocka-says-twice 1 '1 passed, 1 failed, 0 skipped' \
 runs dies-after-ok 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; kill -SEGV $$'
 runs status-without-word 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; exit 3'
 runs says-nothing 1 '0 passed, 1 failed, 0 skipped' 'exit 0'
-runs hangs 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; sleep 30'
-runs hangs-stubbornly 1 '1 passed, 1 failed, 0 skipped' 'trap "" TERM; echo ok a; while :; do sleep 1; done'
+LIMIT=2 runs hangs 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; sleep 30'
+LIMIT=2 runs hangs-stubbornly 1 '1 passed, 1 failed, 0 skipped' 'trap "" TERM; echo ok a; while :; do sleep 1; done'
 runs no-tests 1 '0 passed, 0 failed, 0 skipped' ''
 runs scratch-is-its-own 0 '1 passed, 0 failed, 0 skipped' \
 	'[ -d "$TMPDIR" ] && [ -z "$(ls "$TMPDIR")" ] && touch "$TMPDIR/x" && echo ok a'

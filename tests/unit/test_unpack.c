@@ -314,15 +314,19 @@ static void refuse_prefixes(void *arg)
 			_exit(1);
 }
 
-/* One byte of it wrong: refused, or the same bytes come out (a field that means nothing to us). */
+/*
+ * One bit of it wrong: refused, or the same bytes come out (a field that means nothing to us). Each bit, or where
+ * tests/run says that a suite is slow and another has done so, one of each byte.
+ */
 static void refuse_damaged(void *arg)
 {
 	const struct bytes *good = arg;
 	struct bytes plain = plain_bytes();
+	const int step = getenv("HVRUN_TEST_SPARSE") ? 8 : 1;
 
 	be_silent();
 	for (size_t i = 0; i < good->len; i++) {
-		for (int bit = 0; bit < 8; bit++) {
+		for (int bit = (int)i % step; bit < 8; bit += step) {
 			struct bytes b = *good;
 			struct unpacked out;
 
