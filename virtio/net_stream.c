@@ -7,6 +7,11 @@
  * Two buffers of fixed size stand between frames and the stream, which may break them anywhere: in one
  * gathers what was read, in the other small frames wait for the end of a batch, and what the
  * socket did not take.
+ *
+ * The passt of Debian 12 can read a frame in two parts, but not in three, nor with its length cut: then it takes the
+ * frame's bytes for lengths and loses what comes until a read happens to begin with a frame. A reader may meet the stream
+ * after each buffer that the kernel makes of a write, so each write is one such buffer: whole frames, or a half of a
+ * large one.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,12 +24,14 @@
 #include "base/diag.h"
 #include "virtio/net_backend.h"
 #include "virtio/net_csum.h"
+#include "virtio/queue.h"
 
 enum {
 	PREFIX = 4,
 	IN_SIZE = 4 * (PREFIX + NET_FRAME_MAX),
 	OUT_SIZE = 2 * (PREFIX + NET_FRAME_MAX),
-	SMALL = 4096, /* frames to be gathered */
+	SMALL = 4096,	   /* frames to be gathered */
+	PIECE = 34 * 1024, /* bytes at a time: a buffer of a unix socket holds them, two a frame */
 };
 
 struct stream {
@@ -34,6 +41,7 @@ struct stream {
 	bool ended;
 	size_t in_start, in_end; /* what was read and not yet taken */
 	size_t out_start, out_end;
+	size_t out_whole; /* the first frame of which nothing was sent yet, out_start or behind it */
 	uint8_t in[IN_SIZE];
 	uint8_t out[OUT_SIZE];
 };
@@ -54,7 +62,7 @@ static int end(struct stream *stream, const char *why)
 	if (!stream->ended)
 		diag_warn("%s %s; the guest's network link is down", stream->name, why);
 	stream->ended = true;
-	stream->out_start = stream->out_end = 0;
+	stream->out_start = stream->out_end = stream->out_whole = 0;
 	stream->in_start = stream->in_end = 0;
 	return -EPIPE;
 }
@@ -79,12 +87,35 @@ static uint32_t get_be32(const uint8_t *p)
 
 /* Sending. */
 
+/* How far a write from out_start on may reach. */
+static size_t piece_end(const struct stream *stream)
+{
+	size_t at = stream->out_whole, limit = stream->out_start + PIECE;
+
+	while (at < stream->out_end) {
+		size_t next = at + PREFIX + get_be32(stream->out + at);
+
+		if (next > limit)
+			break;
+		at = next;
+	}
+	return at > stream->out_start && at < limit ? at : size_min(limit, stream->out_end);
+}
+
+/* Notes that @bytes were sent. */
+static void sent(struct stream *stream, size_t bytes)
+{
+	stream->out_start += bytes;
+	while (stream->out_whole < stream->out_start)
+		stream->out_whole += PREFIX + get_be32(stream->out + stream->out_whole);
+}
+
 /* Whether nothing is left, or the end came and nothing matters any more. */
 static bool push_out(struct stream *stream)
 {
 	while (stream->out_start < stream->out_end) {
 		ssize_t n = write(stream->fd, stream->out + stream->out_start,
-				  stream->out_end - stream->out_start);
+				  piece_end(stream) - stream->out_start);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -94,9 +125,9 @@ static bool push_out(struct stream *stream)
 			(void)end(stream, "ended");
 			return true;
 		}
-		stream->out_start += (size_t)n;
+		sent(stream, (size_t)n);
 	}
-	stream->out_start = stream->out_end = 0;
+	stream->out_start = stream->out_end = stream->out_whole = 0;
 	return true;
 }
 
@@ -131,22 +162,45 @@ static bool make_room(struct stream *stream, size_t len)
 		memmove(stream->out, stream->out + stream->out_start,
 			stream->out_end - stream->out_start);
 		stream->out_end -= stream->out_start;
+		stream->out_whole -= stream->out_start;
 		stream->out_start = 0;
 	}
 	return OUT_SIZE - stream->out_end >= len;
+}
+
+/* Writes of what @iov holds the bytes from @from to @to: how many, or -errno. */
+static ssize_t write_part(int fd, const struct iovec *iov, unsigned segs, size_t from, size_t to)
+{
+	struct iovec part[VQ_MAX_SEGS + 2];
+	unsigned count = 0;
+	size_t at = 0;
+	ssize_t n;
+
+	for (unsigned i = 0; i < segs && at < to; at += iov[i].iov_len, i++) {
+		size_t skip = from > at ? size_min(from - at, iov[i].iov_len) : 0;
+		size_t end = size_min(iov[i].iov_len, to - at);
+
+		if (end > skip)
+			part[count++] =
+				(struct iovec){ (uint8_t *)iov[i].iov_base + skip, end - skip };
+	}
+	do
+		n = writev(fd, part, (int)count);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
 }
 
 static int stream_send(struct net_backend *be, unsigned pair, const struct net_hdr *hdr,
 		       struct iovec *iov, unsigned segs, size_t len)
 {
 	struct stream *stream = stream_of(be);
+	size_t all = PREFIX + len, done = 0;
 	uint8_t prefix[PREFIX];
-	ssize_t n = 0;
 
 	(void)pair;
 	if (stream->ended)
 		return -EPIPE;
-	if (!make_room(stream, PREFIX + len))
+	if (!make_room(stream, all))
 		return -EAGAIN;
 	if (stream->ended)
 		return -EPIPE;
@@ -157,13 +211,20 @@ static int stream_send(struct net_backend *be, unsigned pair, const struct net_h
 	if (len > SMALL && push_out(stream)) {
 		if (stream->ended)
 			return -EPIPE;
-		do
-			n = writev(stream->fd, iov, (int)segs);
-		while (n < 0 && errno == EINTR);
-		if (n < 0 && errno != EAGAIN)
-			return end(stream, "ended");
+		while (done < all) {
+			ssize_t n = write_part(stream->fd, iov, segs, done,
+					       size_min(all, done + PIECE));
+
+			if (n == -EAGAIN)
+				break;
+			if (n <= 0)
+				return end(stream, "ended");
+			done += (size_t)n;
+		}
 	}
-	keep(stream, iov, segs, n > 0 ? (size_t)n : 0);
+	keep(stream, iov, segs, done);
+	if (done > 0)
+		stream->out_whole = all - done;
 	return 0;
 }
 

@@ -30,15 +30,20 @@ struct bench {
 	int peer;
 };
 
-static void open_bench(struct bench *b)
+static void open_bench_of(struct bench *b, int type)
 {
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, type, 0, pair), 0);
 	assert_int_equal(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
 	b->peer = pair[1];
 	assert_int_equal(net_stream_create(pair[0], "peer", &b->be), 0);
 	assert_int_equal(b->be->pairs, 1);
+}
+
+static void open_bench(struct bench *b)
+{
+	open_bench_of(b, SOCK_STREAM);
 }
 
 static void close_bench(struct bench *b)
@@ -229,6 +234,90 @@ static void writes_cut_anywhere(void **state)
 }
 
 /* A byte at a time up to 1514 bytes; the longest frame in pieces that end within the next one's length. */
+/* What Linux puts into one buffer of a unix stream, or more: 32 KiB of pages and what is left of another. */
+enum { ONE_BUFFER = 36544 };
+
+/*
+ * Reads one write, and what else belongs to its last frame, as Debian 12's passt does: that frame may be in two parts, and
+ * its length is never cut. The number of frames; 0: nothing is there.
+ */
+static unsigned take_written(struct bench *b, const size_t *lens, unsigned seen)
+{
+	static uint8_t written[4 * (NET_FRAME_MAX + 4)];
+	ssize_t got = recv(b->peer, written, sizeof(written), MSG_DONTWAIT);
+	size_t at = 0, have = got > 0 ? (size_t)got : 0;
+	unsigned frames = 0;
+
+	assert_true(have <= ONE_BUFFER);
+	while (at < have) {
+		uint8_t want[4];
+		size_t end = at + 4 + lens[seen];
+
+		assert_true(have - at > 4);
+		prefix(want, (uint32_t)lens[seen++]);
+		assert_memory_equal(written + at, want, 4);
+		if (end > have) {
+			(void)b->be->ops->flush(b->be, 0);
+			got = recv(b->peer, written + have, sizeof(written) - have, MSG_DONTWAIT);
+			assert_true(got > 0 && (size_t)got >= end - have && got <= ONE_BUFFER);
+			have += (size_t)got;
+		}
+		at = end;
+		frames++;
+	}
+	return frames;
+}
+
+/* Whatever the frames' sizes, and however full the socket is: a packet of such a socket is one write. */
+static void writes_what_passt_can_read(void **state)
+{
+	enum { FRAMES = 4000 };
+	static size_t lens[FRAMES];
+	static const size_t some[] = { 54, 66, 1514, 4096, 4097, 9000, 40000, 65534, NET_FRAME_MAX };
+	const struct net_hdr hdr = { 0 };
+	unsigned sent = 0, seen = 0, dice = 1, got;
+	struct bench b;
+
+	(void)state;
+	open_bench_of(&b, SOCK_SEQPACKET);
+	for (unsigned i = 0; i < FRAMES; i++, dice = dice * 1664525 + 1013904223)
+		lens[i] = some[(dice >> 16) % ARRAY_SIZE(some)];
+	memset(frame, 0xff, sizeof(frame));
+	while (seen < FRAMES) {
+		unsigned burst = (dice = dice * 1664525 + 1013904223) >> 26;
+
+		while (burst-- && sent < FRAMES && send_frame(&b, &hdr, lens[sent]) == 0)
+			sent++;
+		(void)b.be->ops->flush(b.be, 0);
+		for (burst = dice >> 16 & 7; (got = take_written(&b, lens, seen)) > 0 && burst;
+		     burst--)
+			seen += got;
+		seen += got;
+	}
+	assert_int_equal(sent, FRAMES);
+	close_bench(&b);
+}
+
+/* A full socket takes a write whole or not at all, as long as it fits into one buffer. */
+static void full_socket_cuts_no_write(void **state)
+{
+	const struct net_hdr hdr = { 0 };
+	size_t left = 0, len = 65534;
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	memset(frame, 0xff, sizeof(frame));
+	while (b.be->ops->flush(b.be, 0))
+		assert_int_equal(send_frame(&b, &hdr, len), 0);
+	for (ssize_t n; (n = recv(b.peer, out, sizeof(out), MSG_DONTWAIT)) > 0;)
+		left += (size_t)n;
+	left %= 4 + len;
+	assert_true(left == 0 ||
+		    (left <= ONE_BUFFER && 4 + len - left <= ONE_BUFFER && left % 1024 == 0));
+	close_bench(&b);
+}
+
 static void receives_broken_anywhere(void **state)
 {
 	static const size_t lens[] = { 14, 60, 333, 1514 };
@@ -351,10 +440,16 @@ static void test_threat_19_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sends_small_and_large), cmocka_unit_test(gathers),
-		cmocka_unit_test(finishes_checksums),	 cmocka_unit_test(slow_reader),
-		cmocka_unit_test(writes_cut_anywhere),	 cmocka_unit_test(receives_broken_anywhere),
-		cmocka_unit_test(receives_many),	 cmocka_unit_test(test_threat_19_lengths),
+		cmocka_unit_test(sends_small_and_large),
+		cmocka_unit_test(gathers),
+		cmocka_unit_test(finishes_checksums),
+		cmocka_unit_test(slow_reader),
+		cmocka_unit_test(writes_cut_anywhere),
+		cmocka_unit_test(receives_broken_anywhere),
+		cmocka_unit_test(writes_what_passt_can_read),
+		cmocka_unit_test(full_socket_cuts_no_write),
+		cmocka_unit_test(receives_many),
+		cmocka_unit_test(test_threat_19_lengths),
 		cmocka_unit_test(test_threat_19_ends),
 	};
 
