@@ -213,7 +213,8 @@ static void reset(struct virtio_dev *dev)
 	for (unsigned i = 0; i < dev->queue_count; i++) {
 		vq_reset(&dev->queues[i]);
 		/* A back-end's doorbell is its own to empty, and who shares its flags could make us wait. */
-		while (!dev->type->remote && read(dev->kick_fd[i], &count, sizeof(count)) < 0 && errno == EINTR)
+		while (!dev->type->remote && read(dev->kick_fd[i], &count, sizeof(count)) < 0 &&
+		       errno == EINTR)
 			;
 	}
 	dev->driver_features = 0;
