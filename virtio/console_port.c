@@ -200,6 +200,14 @@ size_t virtio_console_input(struct virtio_dev *dev, unsigned number, const void 
 	return done;
 }
 
+void virtio_console_ask_room(struct virtio_dev *dev, unsigned number)
+{
+	struct console *con = dev->priv;
+
+	con->ports[number].room_wanted = true;
+	virtio_kick(dev, console_rx_queue(number));
+}
+
 void virtio_console_connect(struct virtio_dev *dev, unsigned number, bool open)
 {
 	struct console *con = dev->priv;

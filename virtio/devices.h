@@ -166,6 +166,12 @@ int virtio_console_create(const struct virtio_console_port *ports, unsigned coun
  */
 size_t virtio_console_input(struct virtio_dev *dev, unsigned number, const void *data, size_t len);
 
+/*
+ * Has the port's room function called in a turn of the loop to come, as after a short take: for who has more
+ * input, and lets others have their turn first. Loop thread.
+ */
+void virtio_console_ask_room(struct virtio_dev *dev, unsigned number);
+
 /* The host takes output of port @number again after a short take of out. Loop thread. */
 void virtio_console_output_ready(struct virtio_dev *dev, unsigned number);
 

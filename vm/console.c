@@ -14,6 +14,7 @@
 
 enum {
 	CTRL_A = 0x01,
+	READS_MAX = 16,	   /* of a file in one turn of the loop */
 	WRITE_CHUNK = 512, /* bytes; POLLOUT on a pipe promises PIPE_BUF, at least 512 */
 };
 
@@ -199,9 +200,11 @@ static bool read_some(struct console *console)
 	return true;
 }
 
-/* Moves input until the guest takes no more, or in_fd has to be waited for. */
+/* Moves input until the guest takes no more, in_fd has to be waited for, or it is others' turn. */
 static void pump(struct console *console)
 {
+	unsigned reads = 0;
+
 	do {
 		if (!drain_pending(console)) {
 			if (console->in_fd >= 0)
@@ -211,6 +214,10 @@ static void pump(struct console *console)
 		if (console->in_fd < 0)
 			return;
 		watch(console, true);
+		if (console->always_ready && console->again && ++reads > READS_MAX) {
+			console->again(console->again_opaque);
+			return;
+		}
 	} while (console->always_ready && read_some(console));
 }
 

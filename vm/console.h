@@ -41,6 +41,8 @@ struct console {
 	void *sink_opaque;
 	void (*on_key)(void *opaque, enum vm_console_key key);
 	void *key_opaque;
+	void (*again)(void *opaque); /* has vm_console_room called in a later turn; NULL: cannot */
+	void *again_opaque;
 	void (*writable)(void *opaque); /* after vm_console_fits said 0; loop thread */
 	void *writable_opaque;
 

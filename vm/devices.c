@@ -215,6 +215,11 @@ static size_t console_out(void *opaque, const void *data, size_t len)
 	return done;
 }
 
+static void console_again(void *opaque)
+{
+	virtio_console_ask_room(opaque, 0);
+}
+
 static void console_writable(void *opaque)
 {
 	virtio_console_output_ready(opaque, 0);
@@ -275,6 +280,8 @@ static int create_console(struct vm *vm)
 		vm->virtio_console = dev;
 		vm->console.sink = console_sink;
 		vm->console.sink_opaque = dev;
+		vm->console.again = console_again;
+		vm->console.again_opaque = dev;
 		vm->console.writable = console_writable;
 		vm->console.writable_opaque = dev;
 	}

@@ -12,7 +12,10 @@
 #include "base/checked.h"
 #include "base/diag.h"
 
-enum { NOT_WATCHED = -1 };
+enum {
+	NOT_WATCHED = -1,
+	READS_MAX = 16, /* of a file in one turn of the loop: a guest may take as fast as we read */
+};
 
 void vm_port_init(struct vm_port *port)
 {
@@ -124,16 +127,24 @@ static bool read_some(struct vm_port *port)
 	return true;
 }
 
-/* Moves input until the guest takes no more, or in_fd has to be waited for. */
+/* Moves input until the guest takes no more, in_fd has to be waited for, or it is others' turn. */
 static void pump(struct vm_port *port)
 {
+	bool known = port->always_ready;
+	unsigned reads = 0;
+
 	while (drain(port) && port->in_live && port->always_ready) {
+		if (++reads > READS_MAX) {
+			virtio_console_ask_room(port->console, port->number);
+			break;
+		}
 		if (!read_some(port))
 			break;
 	}
 	settle(port);
 	/* Only now is it known whether in_fd can be waited for. */
-	if (port->always_ready && port->in_live && port->pending_len == 0 && read_some(port))
+	if (!known && port->always_ready && port->in_live && port->pending_len == 0 &&
+	    read_some(port))
 		pump(port);
 }
 

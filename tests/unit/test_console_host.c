@@ -173,6 +173,43 @@ static void test_input_from_a_file(void **state)
 	fclose(file);
 }
 
+static size_t swallow(void *opaque, const void *data, size_t len)
+{
+	(void)data;
+	*(size_t *)opaque += len;
+	return len;
+}
+
+static void count_ask(void *opaque)
+{
+	++*(unsigned *)opaque;
+}
+
+/* A file without an end, and a guest that takes all: it is asked for more in another turn of the loop. */
+static void test_endless_file_gives_turns(void **state)
+{
+	struct fixture *f = *state;
+	int zero = open("/dev/zero", O_RDONLY);
+	size_t taken = 0, before;
+	unsigned asked = 0;
+
+	assert_true(zero >= 0);
+	f->console.in_fd = zero;
+	f->console.sink = swallow;
+	f->console.sink_opaque = &taken;
+	f->console.again = count_ask;
+	f->console.again_opaque = &asked;
+	vm_console_start(&f->console);
+	assert_int_equal(asked, 1);
+	assert_in_range(taken, 1, 1 << 20);
+	before = taken;
+	vm_console_room(&f->console);
+	assert_int_equal(asked, 2);
+	assert_true(taken > before);
+	vm_console_stop(&f->console);
+	close(zero);
+}
+
 static void test_escape_keys(void **state)
 {
 	struct fixture *f = *state;
@@ -288,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slow_guest_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_of_input_is_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_input_from_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_endless_file_gives_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_escape_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_escapes_on_a_pipe, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_output_goes_out_and_to_the_log, setup,

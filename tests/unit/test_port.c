@@ -354,6 +354,33 @@ static void file_as_input(void **state)
 	close(fd);
 }
 
+/* A file without an end, and a guest that takes as fast as it is read: others get their turn in between. */
+static void endless_file(void **state)
+{
+	enum { BUFFERS = 60 };
+	struct bench b;
+	uint16_t used;
+
+	(void)state;
+	open_bench(&b);
+	b.port.in_fd = open("/dev/zero", O_RDONLY);
+	assert_true(b.port.in_fd >= 0);
+
+	int fd = b.port.in_fd;
+
+	start(&b);
+	for (uint16_t i = 0; i < BUFFERS; i++)
+		rig_offer(&b.rig, PORT_RX, i,
+			  &(struct dr_buf){ AT + 0x10000 + (uint64_t)i * 0x8000, 0x8000, true }, 1);
+	assert_int_equal(loop_turn(b.rig.loop, 0), 1);
+	used = dr_used_idx(&b.rig.ring[PORT_RX]);
+	assert_in_range(used, 1, BUFFERS / 2);
+	rig_settle(&b.rig);
+	assert_int_equal(dr_used_idx(&b.rig.ring[PORT_RX]), BUFFERS);
+	close_bench(&b);
+	close(fd);
+}
+
 static void listening(void **state)
 {
 	char longer[200], nowhere[64];
@@ -393,6 +420,7 @@ int main(void)
 		cmocka_unit_test(forgets_the_last_boot),
 		cmocka_unit_test(pipes),
 		cmocka_unit_test(file_as_input),
+		cmocka_unit_test(endless_file),
 		cmocka_unit_test(listening),
 	};
 
