@@ -37,6 +37,7 @@ rig_load() {
 	# shellcheck disable=SC1090
 	. "tests/rig/$rig_arch.conf"
 	rig_limit=${RIG_LIMIT:-$rig_limit} # a busy machine wants more
+	rig_qemu=${RIG_QEMU:-$rig_qemu}    # another version of that architecture's QEMU
 	rig_dir=$PWD/out/rig/$rig_arch
 	mkdir -p "$rig_dir"
 }
