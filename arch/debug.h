@@ -64,6 +64,7 @@ int arch_reg_set(const struct vcpu *vcpu, unsigned number, const uint8_t value[A
  * ARCH_REGS_BYTES bytes at @regs. Returns their number, or -EIO.
  */
 extern const uint16_t arch_elf_machine;
+extern const size_t arch_core_sp; /* where in pr_reg the stack pointer lies, in bytes */
 int arch_core_regs(const struct vcpu *vcpu, uint8_t *regs);
 
 /* --- the guest's page tables --- */

@@ -14,6 +14,7 @@
 
 #include "arch/debug.h"
 #include "base/diag.h"
+#include "base/le.h"
 #include "base/lock.h"
 #include "base/progress.h"
 #include "base/signals.h"
@@ -95,6 +96,8 @@ static void take_state(struct vm_core *core)
 			state->regs_size = (unsigned)n;
 		core_map_vcpu(vm->mem, &vm->vcpus[i], state);
 	}
+	for (unsigned i = 0; i < state->cpus; i++)
+		core_map_stack(&vm->vcpus[i], le64_load(state->regs[i] + arch_core_sp), state);
 }
 
 static bool is_busy(struct vm_core *core)

@@ -20,7 +20,6 @@
 
 enum {
 	PAGE = 4096,
-	NOTES_AT = PAGE, /* behind the headers: 64 + 25 * 56 bytes at most */
 	CHUNK = 1 << 20, /* bytes looked at between two looks at `cancel` */
 	MAX_SEGMENTS = MEM_MAX_REGIONS + CORE_MAX_MAPS,
 	NOTE_HEAD = 12,
@@ -43,8 +42,9 @@ struct core {
 	int fd;
 	struct segment segments[MAX_SEGMENTS];
 	unsigned count;
-	unsigned regions; /* of the segments: these hold the memory, the others show parts of it */
-	uint64_t end;	  /* of the file */
+	unsigned regions;  /* of the segments: these hold the memory, the others show parts of it */
+	uint64_t notes_at; /* behind the headers */
+	uint64_t end;	   /* of the file */
 	uint64_t written;
 	uint64_t seen; /* bytes of memory that were looked at */
 	struct progress *progress;
@@ -75,14 +75,21 @@ static size_t notes_room(const struct core_state *state)
 	return state->cpus * each + NOTE_HEAD + NOTE_NAME + CORE_VMCOREINFO_MAX;
 }
 
+static uint64_t whole_pages(uint64_t size)
+{
+	return (size + PAGE - 1) / PAGE * PAGE;
+}
+
 static void place_segments(struct core *core)
 {
 	const struct mem_region *regions;
 	size_t count;
 
-	/* crash looks for the notes before the first segment. */
-	core->end = NOTES_AT + (notes_room(core->state) + PAGE - 1) / PAGE * PAGE;
 	regions = mem_regions(core->mem, &count);
+	core->notes_at = whole_pages(sizeof(Elf64_Ehdr) +
+				     (1 + count + core->state->map_count) * sizeof(Elf64_Phdr));
+	/* crash looks for the notes before the first segment. */
+	core->end = core->notes_at + whole_pages(notes_room(core->state));
 	for (size_t i = 0; i < count && core->count < MEM_MAX_REGIONS; i++) {
 		if (regions[i].kind != MEM_RAM && regions[i].kind != MEM_READONLY)
 			continue;
@@ -242,7 +249,7 @@ static int write_notes(struct core *core, uint64_t *size)
 	if (core->info_size)
 		add_note(&at, "VMCOREINFO", 0, core->info, core->info_size);
 	*size = (uint64_t)(at - notes);
-	r = pwrite_full(core->fd, notes, (size_t)(at - notes), NOTES_AT);
+	r = pwrite_full(core->fd, notes, (size_t)(at - notes), core->notes_at);
 	free(notes);
 	return r;
 }
@@ -264,7 +271,7 @@ static int write_headers(const struct core *core, uint64_t notes_size)
 			.e_phentsize = sizeof(Elf64_Phdr),
 			.e_phnum = (Elf64_Half)(1 + core->count),
 		},
-		.parts[0] = { .p_type = PT_NOTE, .p_offset = NOTES_AT, .p_filesz = notes_size,
+		.parts[0] = { .p_type = PT_NOTE, .p_offset = core->notes_at, .p_filesz = notes_size,
 			      .p_align = 4 },
 	};
 

@@ -14,7 +14,9 @@
 
 enum {
 	CORE_MAX_CPUS = 64,
-	CORE_MAX_MAPS = 8,
+	CORE_STACK_PAGES = 4, /* of each vCPU: 16 KiB, as large as Linux has them */
+	CORE_MAX_RANGES = 8,
+	CORE_MAX_MAPS = CORE_MAX_RANGES + CORE_MAX_CPUS * CORE_STACK_PAGES,
 	CORE_REGS_MAX = 512,	    /* bytes of pr_reg */
 	CORE_VMCOREINFO_MAX = 4096, /* bytes of the guest's note */
 };

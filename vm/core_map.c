@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A kernel maps its text and (Linux) all of RAM in long ranges. From one address in such a range, both
- * its ends are found by walking the page tables, in steps of 2 MiB and at the ends of 4 KiB.
+ * its ends are found by walking the page tables, in steps of 2 MiB and at the ends of 4 KiB. Stacks that Linux
+ * maps page by page are looked at so.
  */
 #include "vm/core_map.h"
 
@@ -58,7 +59,7 @@ static void add_range(const struct mem_region *region, const struct vcpu *vcpu, 
 	uint64_t high = low + region->size;
 	uint64_t start;
 
-	if (is_known(state, at, delta) || state->map_count == CORE_MAX_MAPS)
+	if (is_known(state, at, delta) || state->map_count >= CORE_MAX_RANGES)
 		return;
 	start = find_start(vcpu, at, delta, low);
 	state->maps[state->map_count++] =
@@ -102,4 +103,28 @@ void core_map_vcpu(const struct guest_mem *mem, const struct vcpu *vcpu, struct 
 
 	for (unsigned i = 0; i < count; i++)
 		add_address(mem, vcpu, hints[i], state);
+}
+
+void core_map_stack(const struct vcpu *vcpu, uint64_t sp, struct core_state *state)
+{
+	uint64_t page = sp & ~(uint64_t)(PAGE - 1);
+	struct arch_place place;
+
+	if (!(sp >> 63))
+		return;
+	for (unsigned i = 0; i < CORE_STACK_PAGES && page; i++, page += PAGE) {
+		struct core_map *last = state->map_count ? &state->maps[state->map_count - 1]
+							 : NULL;
+
+		/* The page that is not there is the guard behind the stack. */
+		if (arch_translate(vcpu, page, &place) < 0)
+			return;
+		if (is_known(state, place.at.v, page - place.at.v))
+			continue;
+		if (i && last && last->address + last->size == page &&
+		    last->at.v + last->size == place.at.v)
+			last->size += PAGE;
+		else if (state->map_count < CORE_MAX_MAPS)
+			state->maps[state->map_count++] = (struct core_map){ page, place.at, PAGE };
+	}
 }

@@ -14,4 +14,11 @@
  */
 void core_map_vcpu(const struct guest_mem *mem, const struct vcpu *vcpu, struct core_state *state);
 
+/*
+ * Adds to @state the pages of the stack that @vcpu's stack pointer @sp is in, from there on, as the kernel sees them: it may
+ * lie in a range of its own (Linux, CONFIG_VMAP_STACK), without which no debugger can follow it. After
+ * core_map_vcpu of all vCPUs. The vCPU rests.
+ */
+void core_map_stack(const struct vcpu *vcpu, uint64_t sp, struct core_state *state);
+
 #endif

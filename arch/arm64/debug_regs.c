@@ -265,6 +265,8 @@ int arch_reg_set(const struct vcpu *vcpu, unsigned number, const uint8_t value[A
 const uint16_t arch_elf_machine = EM_AARCH64;
 
 /* struct user_pt_regs of Linux: x0 to x30, sp, pc, pstate. */
+const size_t arch_core_sp = 31 * sizeof(uint64_t);
+
 int arch_core_regs(const struct vcpu *vcpu, uint8_t *regs)
 {
 	int r = 0;

@@ -206,6 +206,8 @@ int arch_reg_set(const struct vcpu *vcpu, unsigned number, const uint8_t value[A
 const uint16_t arch_elf_machine = EM_RISCV;
 
 /* struct user_regs_struct of Linux: pc, then x1 to x31. */
+const size_t arch_core_sp = 2 * sizeof(uint64_t);
+
 int arch_core_regs(const struct vcpu *vcpu, uint8_t *regs)
 {
 	for (unsigned i = 0; i < 32; i++) {

@@ -292,6 +292,8 @@ int arch_reg_set(const struct vcpu *vcpu, unsigned number, const uint8_t value[A
 const uint16_t arch_elf_machine = EM_X86_64;
 
 /* struct user_regs_struct of Linux (arch/x86/include/asm/user_64.h): 27 words. */
+const size_t arch_core_sp = 19 * sizeof(uint64_t);
+
 int arch_core_regs(const struct vcpu *vcpu, uint8_t *regs)
 {
 	struct kvm_regs r;

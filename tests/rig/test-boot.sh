@@ -262,10 +262,12 @@ core_in_gdb() {
 	names=$(LC_ALL=C sed -n 's/^SYMBOL(init_uts_ns)=//p' "$work/notes")
 	offset=$(LC_ALL=C sed -n 's/^OFFSET(uts_namespace.name)=//p' "$work/notes")
 	gdb-multiarch -nx -batch -ex 'set architecture aarch64' -ex "core $work/out/core" -ex 'info threads' \
-		-ex "x/s 0x$names + ${offset:-0} + 130" >"$work/gdb" 2>&1
+		-ex "x/s 0x$names + ${offset:-0} + 130" -ex 'x/gx $sp' >"$work/gdb" 2>&1
 	is "$rig_arch-core-gdb" "$(sed -n 's/^0x[0-9a-f]*:[[:space:]]*"\(.*\)"$/\1/p' "$work/gdb")" \
 		"$(LC_ALL=C sed -n 's/^.*OSRELEASE=//p' "$work/notes")"
 	is "$rig_arch-core-threads" "$(grep -c '^[* ] *[0-9][0-9]* *LWP' "$work/gdb")" 1
+	# Linux has its stacks in a range of their own.
+	is "$rig_arch-core-stack" "$(grep -cE '^0x[0-9a-f]+:[[:space:]]+0x[0-9a-f]+$' "$work/gdb")" 1
 	rm -f "$work/out/core"
 }
 

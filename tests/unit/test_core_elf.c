@@ -144,6 +144,34 @@ static void test_core(void **unused)
 	assert_false(find_note("VMCOREINFO", 0, 0, data, &size));
 }
 
+/* As many stacks as there can be: the headers take more than a page, and everything moves. */
+static void test_many_maps(void **unused)
+{
+	uint64_t written = 0;
+	Elf64_Ehdr head;
+	uint8_t data[8192];
+	size_t size;
+
+	(void)unused;
+	mem_fill(mem, gpa(PAGE), 0xab, 10);
+	state.map_count = CORE_MAX_MAPS;
+	for (unsigned i = 0; i < CORE_MAX_MAPS; i++)
+		state.maps[i] = (struct core_map){ UINT64_C(0xffffc90000000000) + 2 * i * PAGE,
+						   gpa(i % 2 * PAGE), PAGE };
+	assert_int_equal(core_write(mem, &state, fd, &go_on, &written, NULL), 0);
+	get(0, &head, sizeof(head));
+	assert_int_equal(head.e_phnum, 3 + CORE_MAX_MAPS);
+	assert_in_range(part(0).p_offset, sizeof(head) + head.e_phnum * sizeof(Elf64_Phdr),
+			part(1).p_offset - 1);
+	assert_true(find_note("CORE", NT_PRSTATUS, 1, data, &size));
+	get(part(1).p_offset + PAGE, data, 1);
+	assert_int_equal(data[0], 0xab);
+	assert_int_equal(part(head.e_phnum - 1).p_vaddr,
+			 0xffffc90000000000 + 2 * (CORE_MAX_MAPS - 1) * PAGE);
+	assert_int_equal(part(head.e_phnum - 1).p_offset, part(1).p_offset + PAGE);
+	state.map_count = 0;
+}
+
 static void put_info(uint64_t at, uint32_t size, const char *text, size_t len)
 {
 	uint8_t head[24] = { 0 };
@@ -219,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_core, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_maps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vmcoreinfo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_written, setup, teardown),
 	};
