@@ -34,6 +34,7 @@ enum {
 struct blk {
 	struct virtio_dev *dev;
 	struct blk_rules rules;
+	atomic_bool stop;     /* of rules */
 	struct io_pool *pool; /* NULL: everything is done on the loop */
 	struct io_ring *ring; /* NULL: not by io_uring */
 	uint8_t config[BLK_CONFIG_SIZE];
@@ -264,7 +265,7 @@ static void put_jobs(struct blk *blk, const struct io_job *job)
 
 /*
  * Waits for what is being done, and forgets it. What no thread has begun is not done any more: 64 requests of
- * gigabytes would hold the loop for hours.
+ * gigabytes would hold the loop for hours; nor are more than 16 MiB of a long one.
  */
 static void blk_reset(struct virtio_dev *dev)
 {
@@ -282,9 +283,11 @@ static void blk_reset(struct virtio_dev *dev)
 	}
 	if (!blk->pool)
 		return;
+	atomic_store(&blk->stop, true);
 	put_jobs(blk, io_pool_cancel(blk->pool));
 	io_pool_drain(blk->pool);
 	put_jobs(blk, io_pool_reap(blk->pool));
+	atomic_store(&blk->stop, false);
 }
 
 static void blk_config_read(struct virtio_dev *dev, size_t offset, void *data, size_t len)
@@ -339,6 +342,7 @@ static int blk_new(const struct virtio_blk_config *config, struct blk **out)
 		return -ENOMEM;
 	}
 	blk->rules.disk = config->disk;
+	blk->rules.stop = &blk->stop;
 	/* Not by calloc, which would touch all of it where it hands out memory that was freed. */
 	requests = mmap(NULL, REQUESTS * sizeof(*blk->requests), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

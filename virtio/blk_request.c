@@ -14,7 +14,10 @@
 #include "base/checked.h"
 #include "base/le.h"
 
-enum { RANGE_UNMAP = 1 };
+enum {
+	RANGE_UNMAP = 1,
+	STEP_BYTES = 16 << 20, /* of a transfer between two looks at whether it is still wanted */
+};
 
 /* The last writable byte of a chain; there is one. */
 static uint8_t *last_byte(const struct vq_chain *chain)
@@ -167,15 +170,35 @@ static void finish(struct blk_request *req, int error)
 		req->status = error == -EOPNOTSUPP ? BLK_S_UNSUPP : BLK_S_IOERR;
 }
 
-static int transfer(struct blk_request *req, unsigned flags)
+static int transfer(const struct blk_request *req, struct iovec *iov, unsigned segs,
+		    uint64_t offset, unsigned flags)
 {
 	struct disk *disk = req->rules->disk;
 
 	if (req->type == BLK_T_IN)
-		return disk->ops->read(disk, req->iov, req->segs, req->offset, flags);
+		return disk->ops->read(disk, iov, segs, offset, flags);
 	if (req->rules->write_through)
 		flags |= DISK_DURABLE;
-	return disk->ops->write(disk, req->iov, req->segs, req->offset, flags);
+	return disk->ops->write(disk, iov, segs, offset, flags);
+}
+
+/* A long one in steps: a driver may ask for 4 GiB at once, and who resets it does not wait for all of them. */
+static int transfer_all(struct blk_request *req)
+{
+	int err = 0;
+
+	if (req->len <= STEP_BYTES)
+		return transfer(req, req->iov, req->segs, req->offset, 0);
+	for (uint64_t at = 0; at < req->len && err == 0; at += STEP_BYTES) {
+		struct iovec part[VQ_MAX_SEGS];
+		unsigned segs = disk_iov_slice(req->iov, req->segs, at,
+					       u64_min(req->len - at, STEP_BYTES), part);
+
+		err = atomic_load(req->rules->stop)
+			      ? -ECANCELED
+			      : transfer(req, part, segs, req->offset + at, 0);
+	}
+	return err;
 }
 
 /* Whether a flush has something to wait for. */
@@ -212,7 +235,7 @@ bool blk_request_try(struct blk_request *req)
 	}
 	if (req->type != BLK_T_IN && req->type != BLK_T_OUT)
 		return false;
-	err = transfer(req, DISK_NOWAIT);
+	err = transfer(req, req->iov, req->segs, req->offset, DISK_NOWAIT);
 	if (err == -EAGAIN)
 		return false;
 	finish(req, err);
@@ -224,7 +247,7 @@ void blk_request_run(struct blk_request *req)
 	struct disk *disk = req->rules->disk;
 
 	if (req->type == BLK_T_IN || req->type == BLK_T_OUT)
-		finish(req, transfer(req, 0));
+		finish(req, transfer_all(req));
 	else if (req->type == BLK_T_FLUSH)
 		finish(req, must_flush(disk) ? disk->ops->flush(disk) : 0);
 	else

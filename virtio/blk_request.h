@@ -7,6 +7,7 @@
 #ifndef VIRTIO_BLK_REQUEST_H
 #define VIRTIO_BLK_REQUEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -51,6 +52,7 @@ struct blk_rules {
 	bool write_zeroes;    /* negotiated */
 	bool write_through;   /* the driver has no flush: what is answered is durable */
 	char id[BLK_ID_SIZE]; /* for GET_ID, filled up with NUL */
+	atomic_bool *stop;    /* what is being done is not wanted any more: a reset waits for it */
 };
 
 /* Bytes of the disk. */

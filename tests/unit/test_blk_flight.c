@@ -341,6 +341,47 @@ static void test_threat_08_09_reset_drops_what_waits(void **state)
 	close_bench(&b);
 }
 
+/* Row 9: of one long request what was not yet done is left, too; without a reset all of it is done. */
+static void test_threat_09_reset_cuts_a_long_request(void **state)
+{
+	enum { PARTS = 6, PART = 7 << 20, STEP = 16 << 20, HEAD = 0x80000 };
+
+	(void)state;
+	for (int reset = 0; reset < 2; reset++) {
+		struct dr_buf bufs[PARTS + 2] = { { HEAD, 16, false } };
+		pthread_t thread;
+		struct bench b;
+
+		rig_init(&b.rig);
+		b.stub = stub_disk_new((uint64_t)PARTS * PART);
+		b.stub->closed = &b.closed;
+		atomic_store(&b.closed, false);
+		make_device(&b, 1);
+		rig_start(&b.rig, F_FLUSH, 1);
+		memset(rig_at(&b.rig, RIG_RAM - PART), 0x55, PART);
+		memset(rig_at(&b.rig, HEAD), 0, 32);
+		le32_store(rig_at(&b.rig, HEAD), T_OUT);
+		for (unsigned i = 0; i < PARTS; i++)
+			bufs[i + 1] = (struct dr_buf){ RIG_RAM - PART, PART, false };
+		bufs[PARTS + 1] = (struct dr_buf){ HEAD + 16, 1, true };
+		stub_disk_shut(b.stub, true);
+		rig_offer(&b.rig, 0, 0, bufs, PARTS + 2);
+		rig_settle(&b.rig);
+		wait_running(&b, 1);
+		assert_int_equal(pthread_create(&thread, NULL, open_later, b.stub), 0);
+		if (reset)
+			virtio_set_status(b.rig.dev, 0);
+		else
+			rig_used(&b.rig, 0, NULL, NULL);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(atomic_load(&b.stub->running), 0);
+		assert_int_equal(b.stub->data[STEP - 1], 0x55);
+		assert_int_equal(b.stub->data[STEP], reset ? 0 : 0x55);
+		assert_int_equal(b.stub->data[PARTS * PART - 1], reset ? 0 : 0x55);
+		close_bench(&b);
+	}
+}
+
 /* Row 11: the device ends while requests are in flight, some of them finished and not reaped. */
 static void test_threat_11_end_in_flight(void **state)
 {
@@ -759,6 +800,7 @@ int main(void)
 		cmocka_unit_test(served_without_threads_if_possible),
 		cmocka_unit_test(test_threat_11_reset_in_flight),
 		cmocka_unit_test(test_threat_08_09_reset_drops_what_waits),
+		cmocka_unit_test(test_threat_09_reset_cuts_a_long_request),
 		cmocka_unit_test(test_threat_11_end_in_flight),
 		cmocka_unit_test(test_threat_11_broken_in_flight),
 		cmocka_unit_test(test_threat_12_errors_at_each_step),
