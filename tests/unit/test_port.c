@@ -369,8 +369,8 @@ static void endless_file(void **state)
 	int fd = b.port.in_fd;
 
 	start(&b);
-	for (uint16_t i = 0; i < BUFFERS; i++)
-		rig_offer(&b.rig, PORT_RX, i,
+	for (unsigned i = 0; i < BUFFERS; i++)
+		rig_offer(&b.rig, PORT_RX, (uint16_t)i,
 			  &(struct dr_buf){ AT + 0x10000 + (uint64_t)i * 0x8000, 0x8000, true }, 1);
 	assert_int_equal(loop_turn(b.rig.loop, 0), 1);
 	used = dr_used_idx(&b.rig.ring[PORT_RX]);
