@@ -66,6 +66,9 @@ extern const uint32_t arch_audit;
  */
 int arch_vm_type(const struct kvm *kvm, uint64_t ram, unsigned long *type);
 
+/* KVM_CREATE_VM may sleep for some milliseconds on this architecture's hosts: worth a thread (cpu/creator.h). */
+extern const bool arch_vm_takes_long;
+
 /* Adds @ram bytes of RAM and the board's holes to @mem. 0 or -errno. */
 int arch_add_memory(struct guest_mem *mem, uint64_t ram);
 

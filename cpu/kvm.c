@@ -89,25 +89,35 @@ int kvm_check(const struct kvm *kvm, const struct kvm_need *arch_needs)
 	return common && own ? 0 : -ENOTSUP;
 }
 
-int kvm_create_vm(struct kvm *kvm, unsigned long type)
+int kvm_request_vm(int sys_fd, unsigned long type)
 {
-	int r;
+	int fd;
 
 	do
-		r = ioctl(kvm->sys_fd, KVM_CREATE_VM, type);
-	while (r < 0 && errno == EINTR);
-	if (r < 0) {
-		int err = -errno;
+		fd = ioctl(sys_fd, KVM_CREATE_VM, type);
+	while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
 
-		diag_error("/dev/kvm: cannot create a machine: %s", strerror(-err));
-		return err;
+int kvm_adopt_vm(struct kvm *kvm, int answer)
+{
+	int size;
+
+	if (answer < 0) {
+		diag_error("/dev/kvm: cannot create a machine: %s", strerror(-answer));
+		return answer;
 	}
-	kvm->vm_fd = r;
-	r = ioctl(kvm->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (r < 0)
+	kvm->vm_fd = answer;
+	size = ioctl(kvm->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < 0)
 		return -errno;
-	kvm->run_size = (size_t)r;
+	kvm->run_size = (size_t)size;
 	return 0;
+}
+
+int kvm_create_vm(struct kvm *kvm, unsigned long type)
+{
+	return kvm_adopt_vm(kvm, kvm_request_vm(kvm->sys_fd, type));
 }
 
 void kvm_close_vm(struct kvm *kvm)

@@ -52,6 +52,13 @@ int kvm_check(const struct kvm *kvm, const struct kvm_need *arch_needs);
 /* Creates the VM of machine type @type (0 is the default). 0 or -errno, said in words. */
 int kvm_create_vm(struct kvm *kvm, unsigned long type);
 
+/*
+ * Its two halves: the request, of the open /dev/kvm @sys_fd, by any thread: the VM's descriptor, or -errno with
+ * nothing said. And what came of it becomes @kvm's: 0 or -errno, said in words.
+ */
+int kvm_request_vm(int sys_fd, unsigned long type);
+int kvm_adopt_vm(struct kvm *kvm, int answer);
+
 /* Closes what is open: the VM, or all. Memory slots go with the VM. */
 void kvm_close_vm(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "arch/arch.h"
+#include "cpu/creator.h"
 #include "cpu/kvm.h"
 #include "cpu/vcpu.h"
 #include "hw/bus.h"
@@ -80,6 +81,13 @@ struct vm_file {
 	uint64_t size; /* bytes, of regular files */
 };
 
+/* A kernel in memory: in the guest's RAM, or in a mapping of our own. */
+struct vm_image {
+	uint8_t *data; /* NULL: not read, or forgotten */
+	size_t size;
+	bool ours; /* to be unmapped */
+};
+
 /* A virtio device with its place on the board. */
 struct vm_device {
 	struct virtio_dev *dev;
@@ -124,6 +132,8 @@ struct vm {
 
 	struct sandbox sandbox;
 	struct kvm kvm;
+	struct kvm_creator creator; /* of its VM */
+	struct vm_image image;	    /* the kernel, from vm_read_kernel to vm_load */
 	struct guest_mem *mem;
 	struct bus *bus;
 	struct loop *loop;
@@ -201,8 +211,19 @@ int vm_create_pmem(struct vm *vm, unsigned index);
 int vm_open_memory(const struct vm *vm);
 
 /*
- * vm/load.c: reads kernel and initrd, each once, and has them and the guest's tables put into its
- * memory. 0, or an exit status with the reason said.
+ * vm/read.c: reads the kernel, once, while KVM makes the machine: vm->image, in memory of its own or in its
+ * place in the guest's. 0, or an exit status with the reason said. vm_forget_kernel gives
+ * the former back.
+ */
+enum {
+	VM_READ_PIECE = 512 * 1024
+}; /* bytes at a time beside KVM; a smaller kernel is not worth a thread */
+int vm_read_kernel(struct vm *vm);
+void vm_forget_kernel(struct vm *vm);
+
+/*
+ * vm/load.c: has what is in the kernel, the initrd and the guest's tables put into its memory. 0, or an exit
+ * status with the reason said.
  */
 int vm_load(struct vm *vm);
 

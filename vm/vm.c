@@ -126,17 +126,24 @@ static int create_memory(struct vm *vm)
 	return r < 0 ? VM_STATUS_SYSTEM : 0;
 }
 
-static int create_kvm(struct vm *vm)
+/* Begins what KVM takes its time for; create_kvm() ends it. */
+static int start_kvm(struct vm *vm)
 {
+	unsigned long type = 0;
+
 	if (kvm_check(&vm->kvm, arch_kvm_needs) < 0)
 		return VM_STATUS_NO_KVM;
-
-	unsigned long type = 0;
-	int r = arch_vm_type(&vm->kvm, vm->config->memory + vm_pmem_size(vm), &type);
-
-	if (r < 0)
+	if (arch_vm_type(&vm->kvm, vm->config->memory + vm_pmem_size(vm), &type) < 0)
 		return VM_STATUS_SYSTEM;
-	r = kvm_create_vm(&vm->kvm, type);
+	kvm_create_begin(&vm->creator, &vm->kvm, type,
+			 arch_vm_takes_long && vm->kernel.size > VM_READ_PIECE);
+	return 0;
+}
+
+static int create_kvm(struct vm *vm)
+{
+	int r = kvm_create_end(&vm->creator, &vm->kvm);
+
 	if (r < 0)
 		return vm_is_shortage(r) ? VM_STATUS_SYSTEM : VM_STATUS_NO_KVM;
 	vm->sandbox.vm_fd = vm->kvm.vm_fd;
@@ -214,7 +221,8 @@ static int create_board(struct vm *vm)
 	return 0;
 }
 
-static int build(struct vm *vm)
+/* What needs no VM. */
+static int prepare(struct vm *vm)
 {
 	int r = bus_create(&vm->bus);
 
@@ -234,10 +242,13 @@ static int build(struct vm *vm)
 	vm->console.wake_fds[1] = vm->end_fd;
 	vm->console.escapes = vm->config->escapes;
 
-	int status = create_memory(vm);
+	return create_memory(vm);
+}
 
-	if (!status)
-		status = create_kvm(vm);
+static int build(struct vm *vm)
+{
+	int status = create_kvm(vm);
+
 	if (!status)
 		status = create_board(vm);
 	if (!status)
@@ -258,7 +269,9 @@ static void unbuild(struct vm *vm)
 	vm_close_backends(vm); /* there is no next boot with one (cli/) */
 	vm_destroy_vcpus(vm);
 	arch_destroy(vm->arch);
+	(void)kvm_create_end(&vm->creator, &vm->kvm); /* nobody came to its VM */
 	kvm_close_vm(&vm->kvm);
+	vm_forget_kernel(vm);
 	loop_destroy(vm->loop);
 	bus_destroy(vm->bus);
 	mem_destroy(vm->mem);
@@ -339,7 +352,10 @@ static int climb_the_stair(struct vm *vm)
 		{ lock_the_door, VM_MOMENT_LOCKED, "door locked" },
 	};
 	static const struct stair machine[] = {
+		{ start_kvm, VM_MOMENT_LOCKED, NULL },
 		{ vm_verify, VM_MOMENT_VERIFIED, "images verified" },
+		{ prepare, VM_MOMENT_VERIFIED, NULL },
+		{ vm_read_kernel, VM_MOMENT_VERIFIED, "kernel read" },
 		{ build, VM_MOMENT_BUILT, "machine built" },
 		{ vm_load, VM_MOMENT_LOADED, "kernel loaded" },
 		{ vm_run_vcpus, VM_MOMENT_END, "machine ended" },

@@ -29,6 +29,7 @@ const bool arch_has_tree = true;
 const bool arch_has_acpi = false;
 const bool arch_has_pmu = true;
 const bool arch_register_memory = false; /* but with FEAT_S2FWB, which KVM does not tell */
+const bool arch_vm_takes_long = false;
 const struct arch_words arch_words = { .serial_console = "console=ttyS0",
 				       .always = "",
 				       .no_pci = "" };

@@ -28,6 +28,7 @@ const bool arch_has_tree = true;
 const bool arch_has_acpi = false;
 const bool arch_has_pmu = false;
 const bool arch_register_memory = false; /* a guest with Svpbmt maps devices uncached */
+const bool arch_vm_takes_long = false;
 const struct arch_words arch_words = { .serial_console = "console=ttyS0",
 				       .always = "",
 				       .no_pci = "" };

@@ -9,7 +9,8 @@
  * and the end are timed (`RIG-MARK what:N` hands on N microseconds that the guest measured).
  * Nothing else is looked at, so nothing disturbs it.
  * MODE "first": the kvm_entry tracepoint gives the moment of the first entry into the guest;
- * the VMM is killed then.
+ * the VMM is killed then. MEASURE_PHASE_US of the environment: exec comes that many microseconds
+ * behind a tick of L1's kernel.
  * MODE "count": exits by reason (a histogram on the field MEASURE_EXIT_KEY of the environment of the
  * kvm_exit tracepoint; exit_reason) over the whole run;
  * at the mark `init` the VMM is stopped while KVM's counters and its memory are read.
@@ -264,6 +265,16 @@ static long long follow(struct run *run, int fd, int64_t limit_ns)
 	return total;
 }
 
+/* Waits, busy, until the clock is @phase us behind a tick of L1's kernel (4 ms: Debian's HZ). */
+static void wait_for_phase(const char *phase)
+{
+	enum { TICK_NS = 4000000, NEAR_NS = 10000 };
+	int64_t want = phase ? atoll(phase) * 1000 : 0;
+
+	while (phase && (now_ns() + TICK_NS - want) % TICK_NS > NEAR_NS)
+		;
+}
+
 /* L1 has no source of entropy in virtual time, and a VMM that reads /dev/random would wait. */
 static int credit_entropy(void)
 {
@@ -309,6 +320,7 @@ int main(int argc, char **argv)
 		dup2(pipefd[1], 1);
 		close(pipefd[0]);
 		close(pipefd[1]);
+		wait_for_phase(getenv("MEASURE_PHASE_US"));
 		*start = now_ns();
 		execv(argv[5], argv + 5);
 		fprintf(stderr, "measure: %s: %s\n", argv[5], strerror(errno));

@@ -16,6 +16,9 @@
 # Part "exec", which is measured when it is asked for: hvrun exec with the host's root, up to the first thing
 # that its command says, beside /init of a bare boot of the same kernel with the same words.
 #
+# "First entry" is the mean of eight starts that are spread over a tick of L1's kernel (4 ms): what sleeps in
+# the kernel mostly ends with a tick, so that one start alone tells as much of its moment as of the VMM.
+#
 # The guest: Debian's stock kernel, 256 MiB, one CPU; in part "bare" one of guests/. The clock is L1's,
 # from the VMM's exec; it counts every instruction of the host kernel, the VMM and the guest.
 set -eu
@@ -97,7 +100,15 @@ exec_command() { # CMDLINE
 }
 one() { # VMM NAME MODE CMDLINE [DISK]: once to warm up, then measured
 	"run_$1" "$1-warm" first "$4"
-	"run_$1" "$1-$2" "$3" "$4" "${5:-}"
+	if [ "$3" = first ]; then
+		for MEASURE_PHASE_US in 0 500 1000 1500 2000 2500 3000 3500; do
+			export MEASURE_PHASE_US
+			"run_$1" "$1-$2-$MEASURE_PHASE_US" "$3" "$4"
+			mv "/tmp/$1-$2-$MEASURE_PHASE_US.err" "/tmp/$1-$2.err"
+		done
+	else
+		"run_$1" "$1-$2" "$3" "$4" "${5:-}"
+	fi
 	grep -vE "Info: |guest reset|KVM session ended" "/tmp/$1-$2.err" | head -n 3 | sed "s/^/$1-$2 err: /"
 }
 L1
@@ -177,6 +188,11 @@ echo "kernel $(basename "$(rig_guest_kernel)"), initramfs $(stat -c %s "$work/jo
 	"$("$rig_qemu" --version | head -n 1)"
 echo
 awk -v vmms="$vmms" -v arch="$rig_arch" '
+$1 == "MEASURE" && $2 ~ /-first-[0-9]+$/ && $3 == "first-vcpu-us" {
+	v = $2; sub(/-[0-9]+$/, "", v)
+	sum[v] += $4; m[v, $3] = sum[v] / ++starts[v]
+	next
+}
 $1 == "MEASURE" { m[$2, $3] = $4 }
 function reason(code) {
 	if (code == "0x30" || code == "0x65") return "control or debug registers"
@@ -212,7 +228,7 @@ END {
 	printf "| |"; for (i = 1; i <= n; i++) printf " %s |", name[i]; printf "\n|---|"
 	for (i = 1; i <= n; i++) printf "---:|"; printf "\n"
 	row("bare-metal guest that ends at once: exit (ms)", "bare", "end-us", 1000, "%.2f")
-	row("first entry into the guest (ms)", "first", "first-vcpu-us", 1000, "%.2f")
+	row("first entry into the guest (ms), mean of 8 starts within a tick", "first", "first-vcpu-us", 1000, "%.2f")
 	row("console on: /init (ms)", "on", "init-us", 1000, "%.1f")
 	row("console on: exit (ms)", "on", "end-us", 1000, "%.1f")
 	row("console on: bytes of console", "on", "console-bytes", 1, "%d")
