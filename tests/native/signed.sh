@@ -82,8 +82,9 @@ list() { boot --verify-key key.pub --manifest boot/list "$@"; }
 list
 booted native-signed-manifest 'words of the manifest'
 list -v
-if awk '/door locked/ { door = NR } /images verified/ { seen = NR } /machine built/ { built = NR }
-	END { exit !(door && seen == door + 1 && built == seen + 1) }' err; then
+if awk '/door locked/ { door = NR } /images verified/ { seen = NR } /kernel read/ { read = NR }
+	/machine built/ { built = NR }
+	END { exit !(door && seen == door + 1 && read == seen + 1 && built == read + 1) }' err; then
 	ok native-signed-stair
 else
 	not_ok native-signed-stair "$(tr '\n' '|' <err)"
