@@ -12,6 +12,7 @@ start() {
 	while [ "$1" != -- ]; do before+=("$1") && shift; done
 	shift
 	err=$TMPDIR/stderr
+	: >"$err" # what the one before said
 	# Descriptor 9 and a word in the environment are what a careless parent leaves.
 	HVRUN_TEST_SECRET=hunter2 "${before[@]}" "$HVRUN" -k "$GUESTS/spin.elf" -v "$@" </dev/null >"$TMPDIR/stdout" \
 		2>"$err" 9</etc/passwd &
