@@ -13,6 +13,8 @@ rig_load() {
 	rig_qemu_args_other='' # a second machine, where the first cannot show all
 	rig_qemu_args_full=''  # and one that has all that KVM can hand on
 	rig_full_shows=true    # a command in the guest that says whether it is there
+	rig_qemu_args_less=''  # and one that lacks what most have, for the long form
+	rig_less_shows=true
 	rig_other_shows=true   # the same for what the second machine shows
 	rig_other_host=true    # a command in its L1
 	rig_other_lacks=''     # an option that its host has to refuse

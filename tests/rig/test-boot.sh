@@ -106,11 +106,14 @@ signing() {
 	PATH=$path veritysetup format "$1/ro.img" "$1/ro.tree" | sed -n 's/^Root hash:[[:space:]]*//p' >"$1/root-hash"
 }
 
+# run_one PREFIX [MACHINE]: the names of its reports begin with PREFIX; on that machine of the description.
 run_one() {
-	work=$rig_dir/boot-one
+	from_guest_prefix=$1
+	one=$rig_arch-$1
+	work=$rig_dir/boot-${1}one
 	rm -rf "$work" && mkdir -p "$work/job" "$work/extra/rig" "$work/extra/bin"
 	guest_one >"$work/extra/rig/job"
-	echo "$rig_full_shows" >"$work/extra/rig/shows"
+	echo "$shows" >"$work/extra/rig/shows"
 	l1_one >"$work/job/run"
 	echo $((rig_limit * 2 / 3)) >"$work/job/limit"
 	echo "$rig_guest_append" >"$work/job/words"
@@ -122,35 +125,35 @@ run_one() {
 	{ printf 'read-only content'; head -c 65519 /dev/zero; } >"$work/job/ro.img"
 	truncate -s 2M "$work/job/scratch.img"
 	signing "$work/job"
-	run_rig -a "$rig_arch" ${rig_qemu_args_full:+-M full} -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
+	run_rig -a "$rig_arch" ${2:+-M "$2"} -n "$rig_smp_one" -t "$rig_limit" -l "$work/log" -o "$work/out" "$work/job"
 	log=$work/log
 
-	is "$rig_arch-boot-status" "$status" 0
+	is "${one}boot-status" "$status" 0
 	if [ -f "$work/job/ro.tree" ]; then
-		is "$rig_arch-signed-difference" "$(sed -n 's/^RIG-DIFFERENCE //p' "$log" | tr -d '\r')" 77
+		is "${one}signed-difference" "$(sed -n 's/^RIG-DIFFERENCE //p' "$log" | tr -d '\r')" 77
 	else
-		skip "$rig_arch-signed" 'there is no minisign or no veritysetup here'
+		skip "${one}signed" 'there is no minisign or no veritysetup here'
 	fi
 	from_guest root cpus shows sync reread rng-driver rng ro-flag ro-serial ro-content ro-write \
 		discard zero discard-reads discard-rest direct-reads input
-	is "$rig_arch-console-complete" "$(grep -o 'RIG-LINE [0-9]* of the console' "$log" | sort -u | wc -l)" 80
-	is "$rig_arch-no-words-on-stderr" "$(grep '^one err: ' "$log" | grep -vc 'hvrun: guest powered off')" 0
+	is "${one}console-complete" "$(grep -o 'RIG-LINE [0-9]* of the console' "$log" | sort -u | wc -l)" 80
+	is "${one}no-words-on-stderr" "$(grep '^one err: ' "$log" | grep -vc 'hvrun: guest powered off')" 0
 	after=$(sed -n 's/^BLOCKS-AFTER //p' "$log")
 	if [ "${after:-9999}" -le 1024 ]; then
-		ok "$rig_arch-discard-frees-blocks"
+		ok "${one}discard-frees-blocks"
 	else
-		not_ok "$rig_arch-discard-frees-blocks" "2048 KiB were written, 1536 given back, $after are left"
+		not_ok "${one}discard-frees-blocks" "2048 KiB were written, 1536 given back, $after are left"
 	fi
-	is "$rig_arch-file-in-image" \
+	is "${one}file-in-image" \
 		"$(PATH=$PATH:/usr/sbin:/sbin debugfs -R 'cat /written' "$work/out/root.img" 2>/dev/null)" \
 		"written by the guest"
-	is "$rig_arch-big-file-in-image" \
+	is "${one}big-file-in-image" \
 		"$(PATH=$PATH:/usr/sbin:/sbin debugfs -R 'cat /big' "$work/out/root.img" 2>/dev/null | md5sum)" \
 		"$(yes 'a line of text, many times over' | head -n 20000 | md5sum)"
 	if PATH=$PATH:/usr/sbin:/sbin e2fsck -fn "$work/out/root.img" >"$work/fsck" 2>&1; then
-		ok "$rig_arch-image-clean"
+		ok "${one}image-clean"
 	else
-		not_ok "$rig_arch-image-clean" "e2fsck: $(tail -n 1 "$work/fsck")"
+		not_ok "${one}image-clean" "e2fsck: $(tail -n 1 "$work/fsck")"
 	fi
 }
 
@@ -314,13 +317,26 @@ run_two() {
 
 # -----------------------------------------------------------------------------------------------
 
-# prepared NAME FUNCTION
-prepared() { "$2" || not_ok "$rig_arch-$1-prepare" "a part for the run could not be made, see above"; }
+# prepared NAME FUNCTION [ARGUMENT...]
+prepared() {
+	prepared_name=$1
+	shift
+	"$@" || not_ok "$rig_arch-$prepared_name-prepare" "a part for the run could not be made, see above"
+}
 
 both_boots() {
 	has_hvrun build || return 0
-	at_once prepared boot run_one
+	shows=$rig_full_shows
+	at_once prepared boot run_one '' ${rig_qemu_args_full:+full}
 	at_once prepared smp run_two
+	# The description's machine that has less, if there is one.
+	[ -n "$rig_qemu_args_less" ] || return 0
+	[ -n "${HVRUN_TEST_LONG:-}" ] || {
+		skip "$rig_arch-less" 'the host that has less is in the long form only'
+		return 0
+	}
+	shows=$rig_less_shows
+	at_once prepared less run_one less- less
 }
 
 # RIG_ARCHS="arm64" runs only these.
