@@ -48,7 +48,7 @@ chmod 711 .
 cp "$HVRUN" hvrun-copy
 cp "$good" good.elf
 cp random secret
-chmod 644 good.elf
+chmod 444 good.elf
 chmod 0 secret
 if [ "$(id -u)" != 0 ]; then
 	as=()
