@@ -178,11 +178,11 @@ static ssize_t write_part(int fd, const struct iovec *iov, unsigned segs, size_t
 
 	for (unsigned i = 0; i < segs && at < to; at += iov[i].iov_len, i++) {
 		size_t skip = from > at ? size_min(from - at, iov[i].iov_len) : 0;
-		size_t end = size_min(iov[i].iov_len, to - at);
+		size_t stop = size_min(iov[i].iov_len, to - at);
 
-		if (end > skip)
+		if (stop > skip)
 			part[count++] =
-				(struct iovec){ (uint8_t *)iov[i].iov_base + skip, end - skip };
+				(struct iovec){ (uint8_t *)iov[i].iov_base + skip, stop - skip };
 	}
 	do
 		n = writev(fd, part, (int)count);
