@@ -259,6 +259,18 @@ static void stub_close(struct disk *disk)
 
 	if (stub->closed)
 		atomic_store(stub->closed, true);
+	stub_disk_leave(stub);
+}
+
+void stub_disk_keep(struct stub_disk *stub)
+{
+	(void)atomic_fetch_add(&stub->users, 1);
+}
+
+void stub_disk_leave(struct stub_disk *stub)
+{
+	if (atomic_fetch_sub(&stub->users, 1) != 1)
+		return;
 	lock_destroy(&stub->lock);
 	cond_destroy(&stub->opened);
 	free(stub->data);
@@ -289,6 +301,7 @@ struct stub_disk *stub_disk_new(uint64_t size)
 	stub->fail_with = -EIO;
 	stub->data = calloc(1, size);
 	assert_non_null(stub->data);
+	atomic_store(&stub->users, 1);
 	lock_init(&stub->lock, LOCK_RANK_LEAF, "stub disk");
 	cond_init(&stub->opened);
 	return stub;

@@ -92,6 +92,7 @@ struct stub_disk {
 	struct lock lock;
 	struct cond opened;
 	bool shut GUARDED_BY(&lock); /* blocking calls wait until it is opened */
+	atomic_uint users;	     /* the device, and who keeps it */
 };
 
 /* @size bytes of zeroes; freed by close, as the device does. */
@@ -99,5 +100,9 @@ struct stub_disk *stub_disk_new(uint64_t size);
 
 /* Makes blocking calls wait, or go on. */
 void stub_disk_shut(struct stub_disk *stub, bool shut);
+
+/* Whoever looks at a disk that its device may have closed keeps it before, and leaves it then. */
+void stub_disk_keep(struct stub_disk *stub);
+void stub_disk_leave(struct stub_disk *stub);
 
 #endif /* TESTS_LIB_DEV_RIG_H */
