@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -25,12 +24,14 @@ static void test_none_begun(void **state)
 	assert_int_equal(kvm.vm_fd, -1);
 }
 
-/* A descriptor that is not /dev/kvm answers as a KVM that refuses. */
-static void refused(int fd, bool apart, int error)
+/* A descriptor that is not /dev/kvm answers as a KVM that refuses (how, is the system's: qemu-user knows no KVM). */
+static void refused(int fd, bool apart)
 {
 	struct kvm kvm = { .sys_fd = fd, .vm_fd = -1 };
 	struct kvm_creator creator = { 0 };
+	int error = kvm_request_vm(fd, 0);
 
+	assert_true(error < 0);
 	kvm_create_begin(&creator, &kvm, 0, apart);
 	if (!apart)
 		assert_true(kvm_create_done(&creator));
@@ -48,10 +49,10 @@ static void test_refused(void **state)
 	(void)state;
 	assert_true(null >= 0);
 	for (unsigned turn = 0; turn < 50; turn++) {
-		refused(null, true, -ENOTTY);
-		refused(-1, true, -EBADF);
+		refused(null, true);
+		refused(-1, true);
 	}
-	refused(null, false, -ENOTTY);
+	refused(null, false);
 	close(null);
 }
 
@@ -64,7 +65,7 @@ static void test_not_waited_for(void **state)
 	(void)state;
 	for (unsigned turn = 0; turn < 50; turn++) {
 		kvm_create_begin(&creator, &kvm, 0, true);
-		assert_int_equal(kvm_create_end(&creator, &kvm), -EBADF);
+		assert_true(kvm_create_end(&creator, &kvm) < 0);
 	}
 }
 
@@ -74,12 +75,14 @@ static void test_made(void **state)
 	int sys = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	struct kvm kvm = { .sys_fd = sys, .vm_fd = -1 };
 	struct kvm_creator creator = { 0 };
+	int fd = sys < 0 ? -1 : kvm_request_vm(sys, 0);
 
 	(void)state;
-	if (sys < 0) {
-		print_message("skip: no /dev/kvm here: no VM is made\n");
-		skip();
-	}
+	if (sys >= 0 && fd < 0)
+		close(sys);
+	if (fd < 0)
+		skip(); /* no /dev/kvm that makes a VM */
+	close(fd);
 	for (unsigned turn = 0; turn < 2; turn++) {
 		kvm_create_begin(&creator, &kvm, 0, turn == 0);
 		assert_int_equal(kvm_create_end(&creator, &kvm), 0);
