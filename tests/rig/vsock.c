@@ -70,8 +70,8 @@ static int make(const char *address, int listening, char *port)
 	return fd;
 }
 
-/* A client of the hybrid kind says where to, and hears that it is there. */
-static void say_hello(int fd, const char *port)
+/* A client of the hybrid kind says where to, and hears that it is there; or is hung up on, and 0 comes back. */
+static int say_hello(int fd, const char *port)
 {
 	char line[128];
 	size_t len = 0;
@@ -80,11 +80,32 @@ static void say_hello(int fd, const char *port)
 	if (write(fd, line, strlen(line)) < 0)
 		fail("write");
 	do {
-		if (len == sizeof(line) || read(fd, line + len, 1) != 1)
+		if (len == sizeof(line))
 			fail("no OK");
+		if (read(fd, line + len, 1) != 1)
+			return 0;
 	} while (line[len++] != '\n');
 	if (memcmp(line, "OK ", 3) != 0)
 		fail("something else than OK");
+	return 1;
+}
+
+/* Connected to whom @address names. Nobody is there yet, or as many wait as there can: again, for a while. */
+static int connected(const char *address)
+{
+	char port[64];
+
+	for (int tries = 0; tries < 300; tries++) {
+		int fd = make(address, 0, port);
+
+		if (!port[0] || say_hello(fd, port))
+			return fd;
+		close(fd);
+		usleep(100000);
+	}
+	errno = ECONNREFUSED;
+	fail("no OK");
+	return -1;
 }
 
 static void serve(const char *address, int count)
@@ -172,14 +193,10 @@ static int receive_some(int i, long bytes)
 
 static void load(const char *address, int count, long bytes)
 {
-	char port[64];
 	int left = count;
 
-	for (int i = 0; i < count; i++) {
-		fds[i].fd = make(address, 0, port);
-		if (port[0])
-			say_hello(fds[i].fd, port);
-	}
+	for (int i = 0; i < count; i++)
+		fds[i].fd = connected(address);
 	while (left) {
 		for (int i = 0; i < count; i++)
 			fds[i].events = (short)(POLLIN |
