@@ -7,10 +7,11 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/rig/lib.sh
 . tests/rig/report.sh
 
-# Milliseconds from exec to exit, a quarter more than was measured.
+# Milliseconds from exec to exit, a quarter more than was measured. On x86 37 of the 52 are one close: KVM's, of a
+# machine that ran for a moment.
 bar() {
 	case $1 in
-	x86) echo 30 ;;
+	x86) echo 65 ;;
 	arm64) echo 8 ;;
 	riscv) echo 18 ;;
 	esac

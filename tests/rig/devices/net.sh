@@ -31,6 +31,7 @@ net_iperf() {
 			rig_job_install "$net_to" libsctp1 '*/libsctp.so*' &&
 			rig_job_install "$net_to" zlib1g '*/libz.so*' &&
 			rig_job_install "$net_to" libzstd1 '*/libzstd.so*' &&
+			rig_job_install "$net_to" libgcc-s1 '*/libgcc_s.so*' &&
 			rig_job_install "$net_to" libc6 '*/libc.so.6' '*/libm.so.6' '*/ld-linux*.so*' || return 1
 	done
 	mkdir -p "$extra/usr" && cp -R "$work/iperf/root/usr/." "$extra/usr/" &&
