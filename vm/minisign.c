@@ -67,15 +67,18 @@ static bool begins(const struct line *line, const char *mark)
 	return line->len >= strlen(mark) && !memcmp(line->text, mark, strlen(mark));
 }
 
-/* Exactly @size bytes of base64. */
-static bool decode(const struct line *line, uint8_t *out, size_t size)
+bool minisign_decode(const char *text, size_t len, uint8_t *out, size_t size)
 {
 	const char *end;
-	size_t len;
+	size_t got;
 
-	return sodium_base642bin(out, size, line->text, line->len, NULL, &len, &end,
+	/* libsodium 1.0.18 takes the bytes 0xab and 0xaf for a plus and a slash. */
+	for (size_t i = 0; i < len; i++)
+		if ((uint8_t)text[i] > '~')
+			return false;
+	return sodium_base642bin(out, size, text, len, NULL, &got, &end,
 				 sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	       len == size && end == line->text + line->len;
+	       got == size && end == text + len;
 }
 
 int minisign_parse_key(const char *name, const uint8_t *data, size_t len, struct minisign_key *key)
@@ -84,7 +87,8 @@ int minisign_parse_key(const char *name, const uint8_t *data, size_t len, struct
 	struct line comment, text, rest;
 
 	if (!next_line(&data, &len, &comment) || !begins(&comment, untrusted_mark) ||
-	    !next_line(&data, &len, &text) || !decode(&text, bytes, sizeof(bytes)) ||
+	    !next_line(&data, &len, &text) ||
+	    !minisign_decode(text.text, text.len, bytes, sizeof(bytes)) ||
 	    next_line(&data, &len, &rest) || len) {
 		diag_error("public key %s: this is no minisign public key: two lines are needed, "
 			   "an untrusted comment and the key",
@@ -116,10 +120,12 @@ int minisign_parse_signature(const char *name, const uint8_t *data, size_t len,
 	struct line comment, text, trusted, global, rest;
 
 	if (!next_line(&data, &len, &comment) || !begins(&comment, untrusted_mark) ||
-	    !next_line(&data, &len, &text) || !decode(&text, bytes, sizeof(bytes)) ||
+	    !next_line(&data, &len, &text) ||
+	    !minisign_decode(text.text, text.len, bytes, sizeof(bytes)) ||
 	    !next_line(&data, &len, &trusted) || !begins(&trusted, trusted_mark) ||
 	    !next_line(&data, &len, &global) ||
-	    !decode(&global, signature->global, sizeof(signature->global)) ||
+	    !minisign_decode(global.text, global.len, signature->global,
+			     sizeof(signature->global)) ||
 	    next_line(&data, &len, &rest) || len)
 		return bad_signature(name, form);
 	if (memcmp(bytes, "ED", ALGORITHM) != 0 && memcmp(bytes, "Ed", ALGORITHM) != 0)

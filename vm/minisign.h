@@ -46,6 +46,9 @@ struct minisign_id_text {
 };
 struct minisign_id_text minisign_id_text(const uint8_t id[MINISIGN_ID]);
 
+/* Whether the @len bytes at @text are base64 of exactly @size bytes, then at @out, with nothing else among them. */
+bool minisign_decode(const char *text, size_t len, uint8_t *out, size_t size);
+
 /* The public key file @name with @len bytes at @data. 0, or -ENOEXEC, said. */
 int minisign_parse_key(const char *name, const uint8_t *data, size_t len, struct minisign_key *key);
 

@@ -93,8 +93,6 @@ int minisign_parse_secret(const char *name, const uint8_t *data, size_t len,
 	static const char mark[] = "untrusted comment: ";
 	const uint8_t *line = memchr(data, '\n', len);
 	uint8_t bytes[SECRET_BYTES];
-	const char *end;
-	size_t got;
 	int err;
 
 	if (!line || len < sizeof(mark) - 1 || memcmp(data, mark, sizeof(mark) - 1) != 0)
@@ -103,9 +101,7 @@ int minisign_parse_secret(const char *name, const uint8_t *data, size_t len,
 	len -= (size_t)(line - data);
 	while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 		len--;
-	if (sodium_base642bin(bytes, sizeof(bytes), (const char *)line, len, NULL, &got, &end,
-			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
-	    got != sizeof(bytes) || end != (const char *)line + len)
+	if (!minisign_decode((const char *)line, len, bytes, sizeof(bytes)))
 		err = no_key(name);
 	else
 		err = take_apart(name, bytes, secret);

@@ -262,6 +262,37 @@ static int verify(const struct keys *k, const char *text, size_t len, const uint
 	return minisign_verify(&k->key, &signature, "s", "what", message, 64, prehash);
 }
 
+/* Nothing but the 64 characters and the padding in its place: each other byte in each place is refused. */
+static void base64_is_strict(void **state)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				       "0123456789+/";
+	uint8_t bytes[5];
+	char text[9] = "+/+/+/8=";
+
+	(void)state;
+	assert_int_equal(minisign_init(), 0);
+	assert_true(minisign_decode(text, 8, bytes, sizeof(bytes)));
+	assert_memory_equal(bytes, "\xfb\xff\xbf\xfb\xff", sizeof(bytes));
+	assert_false(minisign_decode(text, 7, bytes, sizeof(bytes)));
+	assert_false(minisign_decode(text, 8, bytes, sizeof(bytes) - 1));
+	for (size_t i = 0; i < 8; i++) {
+		const char was = text[i];
+
+		for (unsigned c = 0; c < 256; c++) {
+			bool one = c && strchr(alphabet, (char)c);
+
+			text[i] = (char)c;
+			if (i < 6) /* the seventh has bits that must be zero; the last is padding */
+				assert_int_equal(minisign_decode(text, 8, bytes, sizeof(bytes)),
+						 one);
+			else if (!one && text[i] != was)
+				assert_false(minisign_decode(text, 8, bytes, sizeof(bytes)));
+		}
+		text[i] = was;
+	}
+}
+
 /* Both forms hold; with any bit of the file changed behind its first line, none does. */
 static void signatures(void **state)
 {
@@ -281,7 +312,7 @@ static void signatures(void **state)
 		assert_int_equal(verify(&k, text, len, message), 0);
 		assert_int_equal(verify(&k, text, len - 1, message), 0); /* no last newline */
 		for (size_t i = first; i < len - 1; i++) {
-			for (unsigned bit = 0; bit < 8; bit += 3) {
+			for (unsigned bit = 0; bit < 8; bit++) {
 				text[i] = (char)(text[i] ^ 1 << bit);
 				assert_int_equal(verify(&k, text, len, message), -EKEYREJECTED);
 				text[i] = (char)(text[i] ^ 1 << bit);
@@ -333,6 +364,7 @@ int main(void)
 		cmocka_unit_test(manifests_are_bounded),
 		cmocka_unit_test(each_byte_matters),
 		cmocka_unit_test(public_keys),
+		cmocka_unit_test(base64_is_strict),
 		cmocka_unit_test(signatures),
 		cmocka_unit_test(trusted_comments),
 	};
