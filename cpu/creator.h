@@ -2,10 +2,10 @@
 /*
  * KVM_CREATE_VM on a thread of its own, while the caller does what needs no VM.
  *
- * Some kernels sleep in it for an RCU grace period: on x86 Linux 5.4 to 6.12 start a worker there (against
- * huge pages that a guest may not execute) and move it into cgroups, which takes 8 to 12 ms. The thread lives
- * from kvm_create_begin to kvm_create_end, has the list of system calls of the whole process, and makes this
- * one request.
+ * Some kernels sleep in it for an RCU grace period: on x86 Linux 6.1 starts a worker there (against huge
+ * pages that a guest may not execute) and moves it into cgroups, which takes 8 to 12 ms. The thread lives from
+ * kvm_create_begin to kvm_create_end, has the list of system calls of the whole process, and makes this one
+ * request. All functions here are the main thread's.
  */
 #ifndef CPU_CREATOR_H
 #define CPU_CREATOR_H

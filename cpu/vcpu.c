@@ -12,12 +12,9 @@
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "base/signals.h"
+#include "base/thread.h"
 
-enum {
-	KICK_SIGNAL = SIGUSR1,
-	STACK_SIZE = 128 << 10, /* bytes; the deepest way down is a device's register */
-};
+enum { KICK_SIGNAL = SIGUSR1 };
 
 int vcpu_create(struct vcpu *vcpu, const struct vcpu_env *env, unsigned index)
 {
@@ -122,41 +119,17 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct vcpu *vcpu)
-{
-	pthread_attr_t attr;
-	int r = pthread_attr_init(&attr);
-
-	if (r)
-		return r;
-
-	sigset_t set;
-	sigset_t old;
-
-	/* The thread takes the kick and nothing else: all other signals belong to the main loop. */
-	signals_fill(&set);
-	sigdelset(&set, KICK_SIGNAL);
-	r = pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (!r)
-		r = pthread_sigmask(SIG_SETMASK, &set, &old);
-	if (!r) {
-		r = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
-		pthread_sigmask(SIG_SETMASK, &old, NULL);
-	}
-	pthread_attr_destroy(&attr);
-	return r;
-}
-
 int vcpu_start(struct vcpu *vcpu)
 {
 	vcpu_gate_enter(vcpu->env->gate);
 
-	int r = start_thread(vcpu);
+	/* It takes the kick and nothing else: all other signals belong to the main loop. */
+	int r = thread_start(&vcpu->thread, THREAD_STACK, KICK_SIGNAL, vcpu_thread, vcpu);
 
 	if (r) {
 		vcpu_gate_leave(vcpu->env->gate);
-		diag_error("vcpu %u: cannot start its thread: %s", vcpu->index, strerror(r));
-		return -r;
+		diag_error("vcpu %u: cannot start its thread: %s", vcpu->index, strerror(-r));
+		return r;
 	}
 	vcpu->started = true;
 	return 0;

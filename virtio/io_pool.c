@@ -3,8 +3,6 @@
 #include "virtio/io_pool.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,10 +12,7 @@
 
 #include "base/io.h"
 #include "base/lock.h"
-#include "base/signals.h"
-
-/* No thread's frames are large; what is not touched is not resident. Room for sanitizers. */
-enum { STACK_SIZE = 128 * 1024 };
+#include "base/thread.h"
 
 /* How many finished jobs wait for the next one, and what the last of them may have taken, in nanoseconds. */
 enum { GATHER_JOBS = 16, GATHER_NS = 100 * 1000 };
@@ -150,22 +145,14 @@ static void *pool_thread(void *opaque)
 
 static int start_threads(struct io_pool *pool, unsigned threads)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
 	int err = 0;
 
-	if (pthread_attr_init(&attr) != 0)
-		return -ENOMEM;
-	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
-	signals_fill(&all);
-	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
 	while (pool->threads < threads && err == 0) {
-		err = -pthread_create(&pool->thread[pool->threads], &attr, pool_thread, pool);
+		err = thread_start(&pool->thread[pool->threads], THREAD_STACK, 0, pool_thread,
+				   pool);
 		if (err == 0)
 			pool->threads++;
 	}
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
 
 	lock_take(&pool->lock);
 	while (pool->up < pool->threads)

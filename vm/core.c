@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 #include "base/le.h"
 #include "base/lock.h"
 #include "base/progress.h"
-#include "base/signals.h"
+#include "base/thread.h"
 #include "vm/core_elf.h"
 #include "vm/core_map.h"
 #include "vm/machine.h"
@@ -202,19 +201,6 @@ void vm_core_at_end(struct vm *vm)
 	begin(core, vm->core_fd);
 }
 
-static int start_thread(struct vm_core *core)
-{
-	sigset_t set;
-	sigset_t old;
-	int r;
-
-	signals_fill(&set);
-	pthread_sigmask(SIG_SETMASK, &set, &old);
-	r = pthread_create(&core->thread, NULL, writer, core);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
-}
-
 static void destroy(struct vm_core *core)
 {
 	if (core->done_fd >= 0)
@@ -240,7 +226,7 @@ int vm_core_prepare(struct vm *vm)
 	core->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = core->done_fd < 0 ? -errno : loop_add_eventfd(vm->loop, core->done_fd, on_done, core);
 	if (!r)
-		r = start_thread(core);
+		r = thread_start(&core->thread, 0, 0, writer, core);
 	if (r < 0) {
 		diag_error("core: cannot prepare for it: %s", strerror(-r));
 		destroy(core);

@@ -210,14 +210,13 @@ int vm_create_pmem(struct vm *vm, unsigned index);
  */
 int vm_open_memory(const struct vm *vm);
 
+/* Bytes of the kernel that are read at a time beside KVM_CREATE_VM; a smaller one is not worth a thread. */
+enum { VM_READ_PIECE = 512 * 1024 };
+
 /*
  * vm/read.c: reads the kernel, once, while KVM makes the machine: vm->image, in memory of its own or in its
- * place in the guest's. 0, or an exit status with the reason said. vm_forget_kernel gives
- * the former back.
+ * place in the guest's. 0, or an exit status with the reason said. vm_forget_kernel gives the former back.
  */
-enum {
-	VM_READ_PIECE = 512 * 1024
-}; /* bytes at a time beside KVM; a smaller kernel is not worth a thread */
 int vm_read_kernel(struct vm *vm);
 void vm_forget_kernel(struct vm *vm);
 

@@ -3,17 +3,13 @@
 #include "vm/reader.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include "base/checked.h"
 #include "base/io.h"
-#include "base/signals.h"
+#include "base/thread.h"
 
-enum {
-	STEP = 256 *
-	       1024, /* bytes at a time: they are in the processor's cache when they are needed */
-	STACK_SIZE = 128 * 1024,
-};
+/* Bytes at a time: they are in the processor's cache when they are needed. */
+enum { STEP = 256 * 1024 };
 
 /* The piece at @at, which is below the size, for whoever reads. False: that was the last. */
 static bool read_step(struct reader *reader, size_t at)
@@ -44,30 +40,13 @@ static void *run(void *opaque)
 	return NULL;
 }
 
-static bool start(struct reader *reader)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int err;
-
-	if (reader->size <= STEP || pthread_attr_init(&attr) != 0)
-		return false;
-	signals_fill(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (err == 0)
-		err = pthread_create(&reader->thread, &attr, run, reader);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return err == 0;
-}
-
 void reader_begin(struct reader *reader, int fd, uint8_t *data, size_t size)
 {
 	*reader = (struct reader){ .fd = fd, .data = data, .size = size };
 	lock_init(&reader->lock, LOCK_RANK_LEAF, "reader");
 	cond_init(&reader->moved);
-	reader->has_thread = start(reader);
+	reader->has_thread = size > STEP &&
+			     thread_start(&reader->thread, THREAD_STACK, 0, run, reader) == 0;
 }
 
 ssize_t reader_wait(struct reader *reader, size_t have)

@@ -11,8 +11,6 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,7 +19,7 @@
 
 #include "base/diag.h"
 #include "base/lock.h"
-#include "base/signals.h"
+#include "base/thread.h"
 #include "vm/sandbox_bpf.h"
 #include "vm/syscall_name.h"
 
@@ -158,19 +156,6 @@ static void *supervise(void *opaque)
 	}
 }
 
-static int start_thread(struct sandbox_log *log)
-{
-	sigset_t all, old;
-	pthread_t thread;
-	int r;
-
-	signals_fill(&all);
-	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
-	r = pthread_create(&thread, NULL, supervise, log);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
-}
-
 static void hand_over(struct sandbox_log *log, int listener)
 {
 	lock_take(&log->lock);
@@ -184,6 +169,7 @@ int sandbox_log_start(const struct sandbox_who *process, struct sandbox_log **ou
 	struct sandbox_log *log = calloc(1, sizeof(*log));
 	struct sandbox_who everybody = *process;
 	struct sandbox_program program;
+	pthread_t thread;
 	long fd;
 	int r;
 
@@ -196,7 +182,7 @@ int sandbox_log_start(const struct sandbox_who *process, struct sandbox_log **ou
 	everybody.everywhere = true;
 	r = sandbox_compile(&everybody, SECCOMP_RET_USER_NOTIF, &program);
 	if (!r)
-		r = start_thread(log);
+		r = thread_start(&thread, 0, 0, supervise, log); /* it ends with the process */
 	if (r < 0) {
 		free(log);
 		return r;

@@ -27,9 +27,9 @@ const bool arch_has_tree = false;
 const bool arch_has_acpi = true;
 const bool arch_has_pmu = false;
 const bool arch_register_memory = true; /* caches are coherent whatever the guest maps how */
+/* Linux 6.1's KVM starts a worker there, and waits for a grace period. */
+const bool arch_vm_takes_long = true;
 /* Where there is no PCI, to look for it at ports costs a Linux kernel 150 exits. */
-const bool arch_vm_takes_long =
-	true; /* up to Linux 6.12 it starts a worker there and waits for a grace period */
 const struct arch_words arch_words = { .serial_console = "console=ttyS0",
 				       .always = "",
 				       .no_pci = "pci=off" };

@@ -89,6 +89,15 @@ static int client(const struct bench *b)
 	return fd;
 }
 
+/* A bench with its port at a socket, the machine started, and a client that nobody has let in yet. */
+static int open_with_client(struct bench *b)
+{
+	open_bench(b);
+	assert_int_equal(vm_unix_listen("port", b->path, NULL, &b->port.listen_fd), 0);
+	start(b);
+	return client(b);
+}
+
 /* What the guest reads with one buffer of @len bytes. */
 static void guest_reads(struct bench *b, const char *text)
 {
@@ -159,13 +168,10 @@ static void slow_client(void **state)
 	uint8_t *got = malloc(LONG);
 	size_t done = 0;
 	struct bench b;
+	int fd;
 
 	(void)state;
-	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
-	start(&b);
-
-	int fd = client(&b);
+	fd = open_with_client(&b);
 
 	rig_settle(&b.rig);
 	for (unsigned i = 0; i < LONG; i++)
@@ -196,15 +202,12 @@ static void slow_guest(void **state)
 	uint8_t text[LEN];
 	size_t done = 0;
 	struct bench b;
+	int fd;
 
 	(void)state;
-	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
-	start(&b);
 	for (unsigned i = 0; i < LEN; i++)
 		text[i] = (uint8_t)(i * 5 + i / 256);
-
-	int fd = client(&b);
+	fd = open_with_client(&b);
 
 	assert_int_equal(write(fd, text, LEN), LEN);
 	close(fd);
@@ -228,13 +231,10 @@ static void client_leaves_while_stalled(void **state)
 {
 	struct dr_buf buf = { AT, LONG, false };
 	struct bench b;
+	int fd;
 
 	(void)state;
-	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
-	start(&b);
-
-	int fd = client(&b);
+	fd = open_with_client(&b);
 
 	rig_settle(&b.rig);
 	rig_offer(&b.rig, PORT_TX, 0, &buf, 1);
@@ -262,13 +262,10 @@ static void forgets_the_last_boot(void **state)
 	static uint8_t text[LEN];
 	struct dr_buf buf = { AT, LONG, false };
 	struct bench b;
+	int fd;
 
 	(void)state;
-	open_bench(&b);
-	assert_int_equal(vm_unix_listen("port", b.path, NULL, &b.port.listen_fd), 0);
-	start(&b);
-
-	int fd = client(&b);
+	fd = open_with_client(&b);
 
 	memset(text, 'o', LEN);
 	assert_int_equal(write(fd, text, LEN), LEN);
