@@ -78,8 +78,8 @@ static void mask_of_the_caller(void **state)
 static void stacks(void **state)
 {
 	(void)state;
-	assert_int_equal(start(THREAD_STACK, 0).stack, THREAD_STACK);
-	assert_int_equal(start(4 * THREAD_STACK, 0).stack, 4 * THREAD_STACK);
+	assert_true(start(THREAD_STACK, 0).stack >= THREAD_STACK); /* a sanitizer may add its own */
+	assert_true(start(16 * THREAD_STACK, 0).stack >= 16 * THREAD_STACK);
 	assert_true(start(0, 0).stack > 0);
 }
 
