@@ -183,6 +183,8 @@ void gdb_run_on_stop(void *opaque)
 
 	if (gdb->paused)
 		return; /* it was told with the others, or waits for the next resume */
+	if (gdb->server.over)
+		return; /* gdb left before the loop heard of it, and gdb_run_release let the vCPU go */
 	gdb_run_pause(gdb);
 	give_back_traps(gdb);
 	if (!tell_stop(gdb, false))
