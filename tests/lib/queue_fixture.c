@@ -7,9 +7,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
 
 int queue_fixture_setup(void **state)
 {
@@ -86,4 +88,20 @@ void queue_fixture_check_chain(const struct queue_fixture *f, const struct vq_ch
 	}
 	assert_int_equal(out, chain->out_len);
 	assert_int_equal(in, chain->in_len);
+}
+
+void queue_fixture_refuses(struct queue_fixture *f, const char *why)
+{
+	uint16_t used = dr_used_idx(&f->ring);
+
+	assert_int_equal(vq_pop(&f->vq, &f->chain), -EPROTO);
+	assert_true(f->vq.broken);
+	assert_string_equal(f->vq.why, why);
+	assert_int_equal(vq_pop(&f->vq, &f->chain), 0);
+	for (uint32_t head = 0; head < f->vq.num; head++)
+		vq_push(&f->vq, (uint16_t)head, 0);
+	vq_unpop(&f->vq);
+	assert_false(vq_should_signal(&f->vq));
+	assert_false(vq_enable_kick(&f->vq));
+	assert_int_equal(dr_used_idx(&f->ring), used);
 }

@@ -47,4 +47,7 @@ int queue_fixture_pop(struct queue_fixture *f, const struct dr_buf *bufs, unsign
 /* Fails unless each segment of the chain lies in guest RAM and the sums are right. */
 void queue_fixture_check_chain(const struct queue_fixture *f, const struct vq_chain *chain);
 
+/* The queue refuses what is offered with the words @why, then gives nothing until it is reset. */
+void queue_fixture_refuses(struct queue_fixture *f, const char *why);
+
 #endif /* TESTS_LIB_QUEUE_FIXTURE_H */

@@ -18,6 +18,16 @@ enum {
 	TD_BUFFER = 0x80000,
 };
 
+/* Values of the status register, each with those that come before it. */
+enum {
+	S_ACK = VIRTIO_S_ACKNOWLEDGE,
+	S_DRIVER = S_ACK | VIRTIO_S_DRIVER,
+	S_FEATURES = S_DRIVER | VIRTIO_S_FEATURES_OK,
+	S_LIVE = S_FEATURES | VIRTIO_S_DRIVER_OK,
+	S_NEEDS_RESET = VIRTIO_S_NEEDS_RESET,
+	S_FAILED = VIRTIO_S_FAILED,
+};
+
 /* The one feature bit that the type itself offers. */
 #define TD_FEATURE (UINT64_C(1) << 5)
 

@@ -60,7 +60,7 @@ finds() {
 finds a-row-is-missing '/^| 7 |/d' 'row 8 where 7 is due'
 finds the-last-row-is-missing '/^| 33 |/d' 'the last row is 32'
 finds a-test-is-gone 's/test_threat_07_loops/test_threat_07_hoops/' 'no test test_threat_07_hoops'
-finds a-file-is-gone 's,tests/unit/test_mmio.c,tests/unit/test_nnio.c,' 'no file tests/unit/test_nnio.c'
+finds a-file-is-gone 's,tests/unit/test_mmio_threats.c,tests/unit/test_nnio_threats.c,' 'no file tests/unit/test_nnio_threats.c'
 finds a-target-is-gone 's/fuzz: legacy/fuzz: legaxy/' 'no fuzz target legaxy'
 finds the-wait-is-over 's,`virtio/9p.c`,`virtio/blk.c`,' 'waits for virtio/blk.c'
 finds nothing-named 's/^| 31 |.*/| 31 | x | note: y |/' 'row 31 has neither'

@@ -12,9 +12,8 @@
 
 #include <cmocka.h>
 
+#include "base/checked.h"
 #include "tests/lib/queue_fixture.h"
-
-#define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
 
 static void test_empty_queue_gives_nothing(void **state)
 {
@@ -53,7 +52,7 @@ static void test_chain_with_both_parts(void **state)
 	struct queue_fixture *f = *state;
 	uint32_t id, len;
 
-	dr_offer(&f->ring, dr_chain(&f->ring, 3, bufs, COUNT(bufs)));
+	dr_offer(&f->ring, dr_chain(&f->ring, 3, bufs, ARRAY_SIZE(bufs)));
 	assert_int_equal(vq_pop(&f->vq, &f->chain), 1);
 	assert_int_equal(f->chain.head, 3);
 	assert_int_equal(f->chain.out_segs, 2);
@@ -90,7 +89,7 @@ static void test_copy_in_and_out_of_a_chain(void **state)
 
 	dr_store(f->mem, gpa(QF_BUFFER), "abc", 3);
 	dr_store(f->mem, gpa(QF_BUFFER + 0x1000), "defghXXX", 8);
-	assert_int_equal(queue_fixture_pop(f, bufs, COUNT(bufs)), 1);
+	assert_int_equal(queue_fixture_pop(f, bufs, ARRAY_SIZE(bufs)), 1);
 
 	for (unsigned from = 0; from <= 10; from++) {
 		for (unsigned len = 0; len <= 10; len++) {
@@ -144,7 +143,7 @@ static void test_zero_length_buffers(void **state)
 	};
 	struct queue_fixture *f = *state;
 
-	assert_int_equal(queue_fixture_pop(f, bufs, COUNT(bufs)), 1);
+	assert_int_equal(queue_fixture_pop(f, bufs, ARRAY_SIZE(bufs)), 1);
 	assert_int_equal(f->chain.out_segs, 1);
 	assert_int_equal(f->chain.in_segs, 1);
 	assert_int_equal(f->chain.out_len, 4);
@@ -168,8 +167,9 @@ static void test_indirect_table(void **state)
 	/* A table needs no alignment, may cross regions, and may lie in read-only memory. */
 	static const uint64_t tables[] = { QF_TABLE, QF_TABLE + 1, QF_SEAM - 24 };
 
-	for (unsigned i = 0; i < COUNT(tables); i++) {
-		dr_offer(&f->ring, dr_indirect(&f->ring, 5, gpa(tables[i]), bufs, COUNT(bufs)));
+	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
+		dr_offer(&f->ring,
+			 dr_indirect(&f->ring, 5, gpa(tables[i]), bufs, ARRAY_SIZE(bufs)));
 		assert_int_equal(vq_pop(&f->vq, &f->chain), 1);
 		assert_int_equal(f->chain.head, 5);
 		assert_int_equal(f->chain.out_len, 16);
@@ -187,7 +187,7 @@ static void test_indirect_at_the_end_of_a_chain(void **state)
 	};
 	struct queue_fixture *f = *state;
 
-	dr_indirect(&f->ring, 2, gpa(QF_TABLE), bufs, COUNT(bufs));
+	dr_indirect(&f->ring, 2, gpa(QF_TABLE), bufs, ARRAY_SIZE(bufs));
 	dr_desc(&f->ring, 2, QF_TABLE, 32, DR_INDIRECT | DR_WRITE, 0);
 	dr_desc(&f->ring, 1, QF_BUFFER, 4, DR_NEXT, 2);
 	dr_offer(&f->ring, 1);
@@ -204,13 +204,13 @@ static void test_longest_chains(void **state)
 	struct dr_buf bufs[VQ_MAX_SEGS];
 	struct queue_fixture *f = *state;
 
-	for (unsigned i = 0; i < COUNT(bufs); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(bufs); i++)
 		bufs[i] = (struct dr_buf){ QF_BUFFER + 16 * i, 16, i >= 3 };
 	assert_int_equal(queue_fixture_pop(f, bufs, QF_NUM), 1);
 	assert_int_equal(f->chain.out_segs + f->chain.in_segs, QF_NUM);
 	vq_push(&f->vq, 0, 0);
 
-	dr_offer(&f->ring, dr_indirect(&f->ring, 0, gpa(QF_TABLE), bufs, COUNT(bufs)));
+	dr_offer(&f->ring, dr_indirect(&f->ring, 0, gpa(QF_TABLE), bufs, ARRAY_SIZE(bufs)));
 	assert_int_equal(vq_pop(&f->vq, &f->chain), 1);
 	assert_int_equal(f->chain.out_segs, 3);
 	assert_int_equal(f->chain.in_segs, VQ_MAX_SEGS - 3);
@@ -223,7 +223,7 @@ static void test_chain_of_4_gib(void **state)
 	struct dr_buf bufs[130];
 	struct queue_fixture *f = *state;
 
-	for (unsigned i = 0; i < COUNT(bufs); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(bufs); i++)
 		bufs[i] = (struct dr_buf){ QF_BIG, QF_BIG_SIZE, true };
 	dr_offer(&f->ring, dr_indirect(&f->ring, 0, gpa(QF_TABLE), bufs, 128));
 	assert_int_equal(vq_pop(&f->vq, &f->chain), 1);

@@ -1,39 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The split virtqueue with a hostile driver. Tests named test_threat_NN replay row NN of the
- * project's list of ways in which device models were broken (docs/devices/virtio.md).
+ * The split virtqueue with a driver that lies about sizes, addresses and lengths, or changes
+ * memory while the queue looks (test_threat_NN is row NN of docs/threats.md).
  */
-#include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
-#include <string.h>
-#include <unistd.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checked.h"
 #include "tests/lib/queue_fixture.h"
-
-#define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
-
-/* The queue refuses with these words, then gives nothing until it is reset. */
-static void expect_broken(struct queue_fixture *f, const char *why)
-{
-	uint16_t used = dr_used_idx(&f->ring);
-
-	assert_int_equal(vq_pop(&f->vq, &f->chain), -EPROTO);
-	assert_true(f->vq.broken);
-	assert_string_equal(f->vq.why, why);
-	assert_int_equal(vq_pop(&f->vq, &f->chain), 0);
-	for (uint32_t head = 0; head < f->vq.num; head++)
-		vq_push(&f->vq, (uint16_t)head, 0);
-	vq_unpop(&f->vq);
-	assert_false(vq_should_signal(&f->vq));
-	assert_false(vq_enable_kick(&f->vq));
-	assert_int_equal(dr_used_idx(&f->ring), used);
-}
 
 static void try_geometry(struct queue_fixture *f, uint32_t num, const char *why)
 {
@@ -61,9 +45,9 @@ static void test_threat_03_queue_sizes(void **state)
 	try_geometry(f, 0, "queue size 0");
 	for (uint32_t num = 1; num <= QF_NUM_MAX; num *= 2)
 		try_geometry(f, num, NULL);
-	for (unsigned i = 0; i < COUNT(odd); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++)
 		try_geometry(f, odd[i], "queue size is not a power of two");
-	for (unsigned i = 0; i < COUNT(large); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(large); i++)
 		try_geometry(f, large[i], "queue size larger than offered");
 }
 
@@ -102,7 +86,7 @@ static void test_threat_03_queue_addresses(void **state)
 		for (uint64_t off = 0; off < 16; off++)
 			assert_int_equal(enable_at(f, area, QF_RING + 0x2000 + off),
 					 off % align[area] ? -EINVAL : 0);
-		for (unsigned i = 0; i < COUNT(bad); i++)
+		for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 			assert_int_equal(enable_at(f, area, bad[i]), -EINVAL);
 		/* To the last byte of RAM, and one step further. */
 		assert_int_equal(enable_at(f, area, last), 0);
@@ -131,7 +115,7 @@ static void test_threat_04_header_split_at_every_byte(void **state)
 		queue_fixture_restart(f, QF_NUM, false, true);
 		dr_store(f->mem, gpa(QF_BUFFER), header, cut);
 		dr_store(f->mem, gpa(QF_END - (16 - cut)), header + cut, 16 - cut);
-		assert_int_equal(queue_fixture_pop(f, bufs, COUNT(bufs)), 1);
+		assert_int_equal(queue_fixture_pop(f, bufs, ARRAY_SIZE(bufs)), 1);
 		queue_fixture_check_chain(f, &f->chain);
 		memset(got, '#', sizeof(got));
 		assert_int_equal(vq_chain_read(&f->chain, 0, got, 16), 16);
@@ -140,10 +124,10 @@ static void test_threat_04_header_split_at_every_byte(void **state)
 
 		/* One byte further is outside: nothing of the chain may be used. */
 		queue_fixture_restart(f, QF_NUM, false, true);
-		dr_chain(&f->ring, 0, bufs, COUNT(bufs));
+		dr_chain(&f->ring, 0, bufs, ARRAY_SIZE(bufs));
 		dr_desc(&f->ring, 1, bufs[1].addr, bufs[1].len + 1, DR_NEXT, 2);
 		dr_offer(&f->ring, 0);
-		expect_broken(f, "buffer outside RAM");
+		queue_fixture_refuses(f, "buffer outside RAM");
 	}
 }
 
@@ -155,7 +139,7 @@ static void test_threat_05_lengths_against_a_fixed_buffer(void **state)
 	};
 	struct queue_fixture *f = *state;
 
-	for (unsigned i = 0; i < COUNT(lens); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
 		for (unsigned write = 0; write < 2; write++) {
 			const struct dr_buf buf = { QF_BUFFER, lens[i], write };
 			char got[18];
@@ -164,7 +148,7 @@ static void test_threat_05_lengths_against_a_fixed_buffer(void **state)
 			queue_fixture_restart(f, QF_NUM, false, true);
 			if (lens[i] > QF_END) {
 				dr_offer(&f->ring, dr_chain(&f->ring, 0, &buf, 1));
-				expect_broken(f, "buffer outside RAM");
+				queue_fixture_refuses(f, "buffer outside RAM");
 				continue;
 			}
 			assert_int_equal(queue_fixture_pop(f, &buf, 1), 1);
@@ -198,10 +182,10 @@ static void test_threat_06_buffers_outside_ram(void **state)
 	};
 	struct queue_fixture *f = *state;
 
-	for (unsigned i = 0; i < COUNT(bad); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		queue_fixture_restart(f, QF_NUM, false, true);
 		dr_offer(&f->ring, dr_chain(&f->ring, 0, &bad[i], 1));
-		expect_broken(f, "buffer outside RAM");
+		queue_fixture_refuses(f, "buffer outside RAM");
 		/* The same from an indirect table, behind a good buffer. */
 		queue_fixture_restart(f, QF_NUM, false, true);
 		dr_write_desc(f->mem, gpa(QF_TABLE), 0, QF_BUFFER, 1, DR_NEXT, 1);
@@ -209,241 +193,11 @@ static void test_threat_06_buffers_outside_ram(void **state)
 			      bad[i].write ? DR_WRITE : 0, 0);
 		dr_desc(&f->ring, 0, QF_TABLE, 32, DR_INDIRECT, 0);
 		dr_offer(&f->ring, 0);
-		expect_broken(f, "buffer outside RAM");
+		queue_fixture_refuses(f, "buffer outside RAM");
 	}
 }
 
-static void test_threat_07_heads_outside_the_table(void **state)
-{
-	static const uint16_t heads[] = { QF_NUM, QF_NUM + 1, 255, 256, 0x7fff, 0x8000, UINT16_MAX };
-	struct queue_fixture *f = *state;
-
-	for (unsigned i = 0; i < COUNT(heads); i++) {
-		queue_fixture_restart(f, QF_NUM, false, true);
-		dr_offer(&f->ring, heads[i]);
-		expect_broken(f, "available ring names a descriptor outside the table");
-	}
-}
-
-static void test_threat_07_next_outside_the_table(void **state)
-{
-	static const uint16_t next[] = { QF_NUM, QF_NUM + 1, 0x8000, UINT16_MAX };
-	struct queue_fixture *f = *state;
-
-	for (unsigned i = 0; i < COUNT(next); i++) {
-		queue_fixture_restart(f, QF_NUM, false, true);
-		dr_desc(&f->ring, 0, QF_BUFFER, 4, DR_NEXT, next[i]);
-		dr_offer(&f->ring, 0);
-		expect_broken(f, "descriptor index outside its table");
-	}
-	/* A table of 3 has no entry 3, though the queue has. */
-	queue_fixture_restart(f, QF_NUM, false, true);
-	dr_write_desc(f->mem, gpa(QF_TABLE), 0, QF_BUFFER, 4, DR_NEXT, 3);
-	dr_desc(&f->ring, 0, QF_TABLE, 48, DR_INDIRECT, 0);
-	dr_offer(&f->ring, 0);
-	expect_broken(f, "descriptor index outside its table");
-}
-
-/* Loops of every length, with and without bytes in them, in the queue and in a table. */
-static void test_threat_07_loops(void **state)
-{
-	static const char why[] = "descriptor chain longer than its table (a loop)";
-	struct queue_fixture *f = *state;
-
-	for (unsigned len = 1; len <= QF_NUM; len++) {
-		for (uint32_t bytes = 0; bytes < 2; bytes++) {
-			queue_fixture_restart(f, QF_NUM, false, true);
-			for (unsigned i = 0; i < len; i++) {
-				uint16_t next = (uint16_t)((i + 1) % len);
-
-				dr_desc(&f->ring, i, QF_BUFFER, bytes, DR_NEXT, next);
-				dr_write_desc(f->mem, gpa(QF_TABLE), i, QF_BUFFER, bytes, DR_NEXT,
-					      next);
-			}
-			dr_offer(&f->ring, 0);
-			expect_broken(f, why);
-
-			queue_fixture_restart(f, QF_NUM, false, true);
-			dr_desc(&f->ring, 0, QF_TABLE, 16 * len, DR_INDIRECT, 0);
-			dr_offer(&f->ring, 0);
-			expect_broken(f, why);
-		}
-	}
-}
-
-static void test_threat_07_indirect_grammar(void **state)
-{
-	static const struct {
-		uint64_t table;
-		uint32_t len;
-		uint16_t flags;
-		const char *why;
-	} bad[] = {
-		{ QF_TABLE, 0, 0, "indirect table's length is not a multiple of 16, or 0" },
-		{ QF_TABLE, 1, 0, "indirect table's length is not a multiple of 16, or 0" },
-		{ QF_TABLE, 15, 0, "indirect table's length is not a multiple of 16, or 0" },
-		{ QF_TABLE, 17, 0, "indirect table's length is not a multiple of 16, or 0" },
-		{ QF_TABLE, UINT32_MAX, 0,
-		  "indirect table's length is not a multiple of 16, or 0" },
-		{ QF_TABLE, 16 * 1025, 0, "indirect table has more than 1024 entries" },
-		{ QF_TABLE, 0xfffffff0, 0, "indirect table has more than 1024 entries" },
-		{ QF_TABLE, 16, DR_NEXT, "indirect descriptor with a next one" },
-		{ QF_TABLE, 16, DR_NEXT | DR_WRITE, "indirect descriptor with a next one" },
-		{ QF_HOLE, 16, 0, "indirect table outside RAM" },
-		{ QF_END, 16, 0, "indirect table outside RAM" },
-		{ QF_END - 8, 16, 0, "indirect table outside RAM" },
-		{ UINT64_MAX - 7, 16, 0, "indirect table outside RAM" },
-		{ QF_ROM - 16, 32, 0, "indirect table outside RAM" },
-	};
-	struct queue_fixture *f = *state;
-
-	for (unsigned i = 0; i < COUNT(bad); i++) {
-		queue_fixture_restart(f, QF_NUM, false, true);
-		dr_write_desc(f->mem, gpa(QF_TABLE), 0, QF_BUFFER, 4, 0, 0);
-		dr_desc(&f->ring, 0, bad[i].table, bad[i].len,
-			(uint16_t)(DR_INDIRECT | bad[i].flags), 1);
-		dr_offer(&f->ring, 0);
-		expect_broken(f, bad[i].why);
-	}
-}
-
-static void test_threat_07_indirect_nested_or_unasked(void **state)
-{
-	struct queue_fixture *f = *state;
-
-	/* In itself, and in another table. */
-	dr_write_desc(f->mem, gpa(QF_TABLE), 0, QF_TABLE, 16, DR_INDIRECT, 0);
-	dr_desc(&f->ring, 0, QF_TABLE, 16, DR_INDIRECT, 0);
-	dr_offer(&f->ring, 0);
-	expect_broken(f, "indirect descriptor inside an indirect table");
-
-	/* The queue's own table as an indirect one: the descriptor finds itself. */
-	queue_fixture_restart(f, QF_NUM, false, true);
-	dr_desc(&f->ring, 0, QF_RING, 16 * QF_NUM, DR_INDIRECT, 0);
-	dr_offer(&f->ring, 0);
-	expect_broken(f, "indirect descriptor inside an indirect table");
-
-	queue_fixture_restart(f, QF_NUM, false, false);
-	dr_write_desc(f->mem, gpa(QF_TABLE), 0, QF_BUFFER, 4, 0, 0);
-	dr_desc(&f->ring, 0, QF_TABLE, 16, DR_INDIRECT, 0);
-	dr_offer(&f->ring, 0);
-	expect_broken(f, "indirect descriptor without the feature negotiated");
-}
-
-static void test_threat_07_readable_after_writable(void **state)
-{
-	static const uint32_t lens[] = { 0, 8 };
-	struct queue_fixture *f = *state;
-
-	for (unsigned i = 0; i < COUNT(lens); i++) {
-		const struct dr_buf bufs[] = {
-			{ QF_BUFFER, 8, false },
-			{ QF_BUFFER, lens[i], true },
-			{ QF_BUFFER, lens[i], false },
-		};
-
-		queue_fixture_restart(f, QF_NUM, false, true);
-		dr_offer(&f->ring, dr_chain(&f->ring, 0, bufs, COUNT(bufs)));
-		expect_broken(f, "device-readable buffer after a device-writable one");
-		/* The order holds across the step into a table. */
-		queue_fixture_restart(f, QF_NUM, false, true);
-		dr_indirect(&f->ring, 1, gpa(QF_TABLE), &bufs[2], 1);
-		dr_desc(&f->ring, 0, QF_BUFFER, lens[i], DR_NEXT | DR_WRITE, 1);
-		dr_offer(&f->ring, 0);
-		expect_broken(f, "device-readable buffer after a device-writable one");
-	}
-}
-
-static void test_threat_07_too_many_segments(void **state)
-{
-	struct dr_buf bufs[VQ_MAX_SEGS + 1];
-	struct queue_fixture *f = *state;
-
-	for (unsigned i = 0; i < COUNT(bufs); i++)
-		bufs[i] = (struct dr_buf){ QF_BUFFER + 16 * i, 16, i > 5 };
-	dr_offer(&f->ring, dr_indirect(&f->ring, 0, gpa(QF_TABLE), bufs, COUNT(bufs)));
-	expect_broken(f, "chain of more than 256 segments");
-
-	/* 256 buffers, the last of which is two segments. */
-	queue_fixture_restart(f, QF_NUM, false, true);
-	bufs[VQ_MAX_SEGS - 1].addr = QF_SEAM - 8;
-	dr_offer(&f->ring, dr_indirect(&f->ring, 0, gpa(QF_TABLE), bufs, VQ_MAX_SEGS));
-	expect_broken(f, "chain of more than 256 segments");
-}
-
-/* A chain in flight is not offered again: devices use the head as the number of a request. */
-static void test_threat_07_head_offered_twice(void **state)
-{
-	struct queue_fixture *f = *state;
-
-	assert_int_equal(queue_fixture_pop(f, &(struct dr_buf){ QF_BUFFER, 8, true }, 1), 1);
-	dr_offer(&f->ring, 0);
-	expect_broken(f, "chain offered again while it is in flight");
-}
-
-/* A thousand descriptors without a byte: a bounded look, and the queue goes on. */
-static void test_threat_09_no_progress_chains(void **state)
-{
-	struct dr_buf bufs[VQ_MAX_SIZE];
-	struct queue_fixture *f = *state;
-
-	for (unsigned i = 0; i < COUNT(bufs); i++)
-		bufs[i] = (struct dr_buf){ UINT64_MAX, 0, false };
-	dr_indirect(&f->ring, 0, gpa(QF_TABLE), bufs, VQ_MAX_SIZE - 1);
-	for (unsigned i = 0; i < 1000; i++) {
-		dr_offer(&f->ring, 0);
-		assert_int_equal(vq_pop(&f->vq, &f->chain), 1);
-		assert_int_equal(f->chain.out_segs + f->chain.in_segs, 0);
-		vq_push(&f->vq, 0, 0);
-	}
-	/* With the descriptor that names the table, that would be 1025 looked at. */
-	dr_indirect(&f->ring, 0, gpa(QF_TABLE), bufs, VQ_MAX_SIZE);
-	dr_offer(&f->ring, 0);
-	expect_broken(f, "descriptor chain longer than its table (a loop)");
-}
-
-/* Every jump of the available index, from some starts: at most as many chains as fit. */
-static void test_threat_10_index_jumps(void **state)
-{
-	static const uint16_t starts[] = { 0, 1, 0x7fff, 65535 };
-	struct queue_fixture *f = *state;
-
-	for (unsigned s = 0; s < COUNT(starts); s++) {
-		for (uint32_t jump = 0; jump <= UINT16_MAX; jump++) {
-			int want = jump == 0 ? 0 : (jump <= QF_NUM ? 1 : -EPROTO);
-
-			vq_reset(&f->vq);
-			dr_set_queue(&f->ring, &f->vq);
-			assert_int_equal(vq_enable(&f->vq, false, true), 0);
-			f->vq.next_avail = f->vq.next_used = f->vq.avail_idx = starts[s];
-			dr_set_avail_idx(&f->ring, (uint16_t)(starts[s] + jump));
-			if (vq_pop(&f->vq, &f->chain) != want)
-				fail_msg("start %u jump %u", starts[s], jump);
-		}
-	}
-	assert_string_equal(f->vq.why,
-			    "available index announces more chains than the queue can hold");
-}
-
-/* What is in flight counts: the driver owns only the rest of the queue's entries. */
-static void test_threat_10_more_chains_than_entries(void **state)
-{
-	struct queue_fixture *f = *state;
-
-	for (unsigned i = 0; i < QF_NUM; i++) {
-		dr_offer(&f->ring, dr_chain(&f->ring, (uint16_t)i,
-					    &(struct dr_buf){ QF_BUFFER, 8, true }, 1));
-		assert_int_equal(vq_pop(&f->vq, &f->chain), 1);
-	}
-	assert_int_equal(f->vq.in_flight, QF_NUM);
-	assert_int_equal(vq_pop(&f->vq, &f->chain), 0);
-	dr_offer(&f->ring, 0);
-	expect_broken(f, "available index announces more chains than the queue can hold");
-}
-
-/* Threats 14 and 15: a second CPU of the guest that writes while the queue looks. */
-
-struct flipper {
+struct second_cpu {
 	struct queue_fixture *f;
 	volatile uint8_t *host; /* guest memory from 0 to QF_SEAM */
 	atomic_bool stop;
@@ -485,7 +239,7 @@ __attribute__((no_sanitize("thread"))) static void flip_once(volatile uint8_t *h
 
 static void *flip(void *arg)
 {
-	struct flipper *flipper = arg;
+	struct second_cpu *flipper = arg;
 	uint32_t seed = 1;
 
 	while (!atomic_load(&flipper->stop))
@@ -504,7 +258,7 @@ static volatile uint8_t *host_of(struct queue_fixture *f)
 static void test_threat_14_rings_change_while_the_queue_looks(void **state)
 {
 	struct queue_fixture *f = *state;
-	struct flipper flipper = { .f = f, .host = host_of(f) };
+	struct second_cpu flipper = { .f = f, .host = host_of(f) };
 	unsigned chains = 0, breaks = 0;
 	pthread_t thread;
 
@@ -535,7 +289,7 @@ static void test_threat_14_rings_change_while_the_queue_looks(void **state)
 
 static void *count_over_a_byte(void *arg)
 {
-	struct flipper *flipper = arg;
+	struct second_cpu *flipper = arg;
 	gpa_t idx = gpa_add(flipper->f->ring.avail, 2);
 
 	for (uint16_t v = 0; !atomic_load(&flipper->stop); v ^= 1)
@@ -550,7 +304,7 @@ static void *count_over_a_byte(void *arg)
 static void test_threat_15_index_is_never_torn(void **state)
 {
 	struct queue_fixture *f = *state;
-	struct flipper flipper = { .f = f };
+	struct second_cpu flipper = { .f = f };
 	pthread_t thread;
 
 	queue_fixture_restart(f, 2, false, true);
@@ -581,8 +335,8 @@ static void test_threat_16_lengths_of_copies(void **state)
 	struct queue_fixture *f = *state;
 	char data[64];
 
-	assert_int_equal(queue_fixture_pop(f, bufs, COUNT(bufs)), 1);
-	for (unsigned i = 0; i < COUNT(offsets); i++) {
+	assert_int_equal(queue_fixture_pop(f, bufs, ARRAY_SIZE(bufs)), 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(offsets); i++) {
 		size_t want = offsets[i] < 8 ? 8 - (size_t)offsets[i] : 0;
 
 		assert_int_equal(vq_chain_read(&f->chain, offsets[i], data, sizeof(data)), want);
@@ -595,23 +349,12 @@ static void test_threat_16_lengths_of_copies(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
-	static const struct CMUnitTest tests[] = {
+	const struct CMUnitTest tests[] = {
 		T(test_threat_03_queue_sizes),
 		T(test_threat_03_queue_addresses),
 		T(test_threat_04_header_split_at_every_byte),
 		T(test_threat_05_lengths_against_a_fixed_buffer),
 		T(test_threat_06_buffers_outside_ram),
-		T(test_threat_07_heads_outside_the_table),
-		T(test_threat_07_next_outside_the_table),
-		T(test_threat_07_loops),
-		T(test_threat_07_indirect_grammar),
-		T(test_threat_07_indirect_nested_or_unasked),
-		T(test_threat_07_readable_after_writable),
-		T(test_threat_07_too_many_segments),
-		T(test_threat_07_head_offered_twice),
-		T(test_threat_09_no_progress_chains),
-		T(test_threat_10_index_jumps),
-		T(test_threat_10_more_chains_than_entries),
 		T(test_threat_14_rings_change_while_the_queue_looks),
 		T(test_threat_15_index_is_never_torn),
 		T(test_threat_16_lengths_of_copies),
@@ -619,5 +362,5 @@ int main(void)
 
 	/* A hang is a failure, too: threats 7, 9 and 10. */
 	(void)alarm(500);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("queue_threats", tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "tests/lib/loop_thread.h"
 #include "tests/lib/serial_port.h"
 
 /* --- output --- */
@@ -120,27 +121,22 @@ static void *write_tags(void *arg)
 	return NULL;
 }
 
-static void *run_loop(void *arg)
-{
-	assert_int_equal(loop_run((struct loop *)arg), 0);
-	return NULL;
-}
-
 static void writers_and_stop(void **state)
 {
 	struct port *p = (struct port *)*state;
 	struct writer w[2] = { { p, 0x00, 60000 }, { p, 0x40, 60000 } };
-	pthread_t threads[2], loop_thread;
+	struct loop_thread loop_thread;
+	pthread_t threads[2];
 	unsigned int next[2] = { 0, 0 };
 
-	assert_int_equal(pthread_create(&loop_thread, NULL, run_loop, p->loop), 0);
+	loop_thread_start(&loop_thread, p->loop);
 	for (unsigned int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, write_tags, &w[i]), 0);
 	(void)usleep(3000);
 	loop_stop(p->loop);
 	for (unsigned int i = 0; i < 2; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	assert_int_equal(pthread_join(loop_thread, NULL), 0);
+	loop_thread_end(&loop_thread);
 	serial_flush(p->serial);
 	assert_int_equal(p->out_len, 120000);
 	for (size_t i = 0; i < p->out_len; i++) {
@@ -175,18 +171,17 @@ static void reader_and_feeder(void **state)
 {
 	struct port *p = (struct port *)*state;
 	struct feeder f = { .port = p, .total = 30000 };
-	pthread_t loop_thread;
+	struct loop_thread loop_thread;
 	unsigned int got = 0;
 
 	serial_on_room(p->serial, feed, &f);
 	port_listen(p, 2);
-	assert_int_equal(pthread_create(&loop_thread, NULL, run_loop, p->loop), 0);
+	loop_thread_start(&loop_thread, p->loop);
 	loop_call(p->loop, feed, &f);
 	while (got < f.total)
 		if (port_in(p, LSR) & 0x01)
 			assert_int_equal(port_in(p, RBR), (uint8_t)got++);
-	loop_stop(p->loop);
-	assert_int_equal(pthread_join(loop_thread, NULL), 0);
+	loop_thread_end(&loop_thread);
 	assert_int_equal(f.given, f.total);
 }
 
