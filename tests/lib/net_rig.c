@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "virtio/devices.h"
 
 const uint8_t net_rig_mac[6] = { 0x52, 0x54, 0, 0, 0, 1 };
@@ -120,6 +121,35 @@ void net_rig_offer(struct net_rig *net, unsigned queue, unsigned count, uint32_t
 		rig_offer(&net->rig, queue, (uint16_t)i, &buf, 1);
 	}
 	rig_settle(&net->rig);
+}
+
+void net_rig_fill(uint8_t *to, size_t len, unsigned seed)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = (uint8_t)(i * 31 + i / 255 + seed);
+	memcpy(to, net_rig_mac, 6);
+}
+
+void net_rig_expect(struct net_rig *net, unsigned queue, uint32_t size, const uint8_t *frame,
+		    size_t len, struct net_hdr *hdr)
+{
+	static uint8_t out[NET_FRAME_MAX + 64];
+	size_t left = NET_HDR_SIZE + len, done = 0;
+	unsigned count = 0;
+
+	while (left > 0) {
+		uint32_t id, written;
+
+		rig_used(&net->rig, queue, &id, &written);
+		assert_int_equal(written, size_min(size, left));
+		memcpy(out + done, rig_at(&net->rig, NET_RIG_RX_AT + (uint64_t)id * size), written);
+		left -= written;
+		done += written;
+		count++;
+	}
+	net_hdr_load(hdr, out);
+	assert_int_equal(hdr->num_buffers, count);
+	assert_memory_equal(out + NET_HDR_SIZE, frame, len);
 }
 
 uint8_t net_rig_command(struct net_rig *net, unsigned queue, uint8_t class, uint8_t command,

@@ -23,6 +23,10 @@ enum {
 	NET_RIG_MTU = 1500,
 };
 
+/* What the guest lets the host leave undone, and the host the guest. */
+#define GUEST_OFFLOADS (NET_F_GUEST_CSUM | NET_F_GUEST_TSO4 | NET_F_GUEST_TSO6)
+#define HOST_OFFLOADS  (NET_F_CSUM | NET_F_HOST_TSO4 | NET_F_HOST_TSO6)
+
 struct net_rig {
 	struct dev_rig rig;
 	struct net_backend *backend;
@@ -60,6 +64,16 @@ void net_rig_give(struct net_rig *net, unsigned pair, const struct net_hdr *hdr,
 
 /* The guest offers @count buffers of @size bytes to receive, in queue @queue, at NET_RIG_RX_AT. */
 void net_rig_offer(struct net_rig *net, unsigned queue, unsigned count, uint32_t size);
+
+/* A frame to the card's address: bytes that differ from their neighbours and from other seeds. */
+void net_rig_fill(uint8_t *to, size_t len, unsigned seed);
+
+/*
+ * The next used entries of @queue, whose buffers of @size bytes lie where net_rig_offer puts them, hold a header,
+ * stored to *@hdr, whose num_buffers is right, and @len bytes of @frame.
+ */
+void net_rig_expect(struct net_rig *net, unsigned queue, uint32_t size, const uint8_t *frame,
+		    size_t len, struct net_hdr *hdr);
 
 /* A command for control queue @queue: its answer. */
 uint8_t net_rig_command(struct net_rig *net, unsigned queue, uint8_t class, uint8_t command,

@@ -21,20 +21,11 @@
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "tests/lib/blk_words.h"
 #include "tests/lib/dev_rig.h"
 #include "virtio/devices.h"
 
 enum {
-	T_IN = 0,
-	T_OUT = 1,
-	T_FLUSH = 4,
-	T_GET_ID = 8,
-	T_DISCARD = 11,
-	T_ZEROES = 13,
-	S_OK = 0,
-	S_IOERR = 1,
-	S_UNSUPP = 2,
-	S_NONE = 0xee,
 	SECTORS = 1024,
 	QUEUES = 4,
 	SLOTS = 80, /* requests of one queue; more than all that the device has, for QUEUES */
@@ -43,11 +34,6 @@ enum {
 	PAYLOAD = 0x400,
 	CONFIG_NUM_QUEUES = 34,
 };
-
-#define F_FLUSH	  (UINT64_C(1) << 9)
-#define F_MQ	  (UINT64_C(1) << 12)
-#define F_DISCARD (UINT64_C(1) << 13)
-#define F_ZEROES  (UINT64_C(1) << 14)
 
 struct bench {
 	struct dev_rig rig;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * hw/loop: sources, timers, and calls from other threads before, during and after the run.
- */
+/* hw/loop: sources, doorbells and timers, those that are removed or added within a callback too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,9 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -21,24 +16,9 @@
 #include <unistd.h>
 
 #include "hw/loop.h"
+#include "tests/lib/loop_thread.h"
 
 enum { MS = 1000000 };
-
-static int setup(void **state)
-{
-	struct loop *loop;
-
-	assert_int_equal(loop_create(&loop), 0);
-	*state = loop;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	loop_destroy((struct loop *)*state);
-	loop_destroy(NULL);
-	return 0;
-}
 
 /* A source that counts its calls and what they reported. */
 struct seen {
@@ -89,8 +69,6 @@ static void turn_until(struct loop *loop, const unsigned int *counter, unsigned 
 	assert_int_equal(*counter, want);
 }
 
-/* --- sources --- */
-
 static void source_is_called(void **state)
 {
 	struct loop *loop = (struct loop *)*state;
@@ -118,7 +96,7 @@ static void source_is_called(void **state)
 	(void)close(fds[0]);
 }
 
-static void silent_means_silent(void **state)
+static void a_silent_source_is_not_called(void **state)
 {
 	struct loop *loop = (struct loop *)*state;
 	struct seen s = { .loop = loop, .del = -1 };
@@ -141,7 +119,7 @@ static void silent_means_silent(void **state)
 	(void)close(fds[0]);
 }
 
-static void refusals(void **state)
+static void sources_that_are_refused(void **state)
 {
 	struct loop *loop = (struct loop *)*state;
 	struct seen s = { .loop = loop, .del = -1 };
@@ -188,7 +166,7 @@ static void add_crowd(void *opaque)
 	}
 }
 
-static void many_sources(void **state)
+static void many_sources_at_once(void **state)
 {
 	struct crowd c = { .loop = (struct loop *)*state };
 	int first = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -315,8 +293,6 @@ static void delete_within_callback(void **state)
 	assert_int_equal(s.calls, 1);
 }
 
-/* --- timers --- */
-
 static void timer_fires_once(void **state)
 {
 	struct loop *loop = (struct loop *)*state;
@@ -382,214 +358,14 @@ static void timer_rearms_itself(void **state)
 	assert_int_equal(loop_turn(loop, 10), 0);
 }
 
-/* --- calls --- */
-
-static void *run(void *arg)
-{
-	assert_int_equal(loop_run((struct loop *)arg), 0);
-	return NULL;
-}
-
-static void note_thread(void *opaque)
-{
-	*(pthread_t *)opaque = pthread_self();
-}
-
-static void call_runs_on_the_loop(void **state)
-{
-	struct loop *loop = (struct loop *)*state;
-	pthread_t thread, ran;
-
-	/* Nobody there: here. */
-	loop_call(loop, note_thread, &ran);
-	assert_true(pthread_equal(ran, pthread_self()));
-	assert_int_equal(pthread_create(&thread, NULL, run, loop), 0);
-	/* It may take a moment until the thread owns the loop. */
-	do
-		loop_call(loop, note_thread, &ran);
-	while (!pthread_equal(ran, thread));
-	loop_stop(loop);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	loop_call(loop, note_thread, &ran);
-	assert_true(pthread_equal(ran, pthread_self()));
-}
-
-static void stop_is_sticky(void **state)
-{
-	struct loop *loop = (struct loop *)*state;
-
-	loop_stop(loop);
-	assert_int_equal(loop_run(loop), 0);
-	assert_int_equal(loop_run(loop), 0);
-	assert_int_equal(loop_turn(loop, -1), 0);
-}
-
-struct nest {
-	struct loop *loop;
-	unsigned int depth;
-};
-
-static void nest(void *opaque)
-{
-	struct nest *n = (struct nest *)opaque;
-
-	if (++n->depth < 5)
-		loop_call(n->loop, nest, n);
-}
-
-static void calls_nest(void **state)
-{
-	struct loop *loop = (struct loop *)*state;
-	struct nest n = { .loop = loop };
-	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	loop_call(loop, nest, &n);
-	assert_int_equal(n.depth, 5);
-	n.depth = 0;
-	assert_int_equal(loop_add_eventfd(loop, fd, nest, &n), 0);
-	assert_int_equal(loop_turn(loop, 0), 1);
-	assert_int_equal(n.depth, 5);
-	assert_int_equal(loop_del(loop, fd), 0);
-	(void)close(fd);
-}
-
-/* What only the loop's thread may touch; plain, so that TSan sees a hole in the exclusion. */
-struct shared {
-	struct loop *loop;
-	uint64_t sum;
-	unsigned int inside;
-	unsigned int timer_fired;
-	struct loop_timer *timer;
-	atomic_uint finished;
-};
-
-static void add_one(void *opaque)
-{
-	struct shared *s = (struct shared *)opaque;
-
-	assert_int_equal(s->inside++, 0);
-	s->sum++;
-	s->inside--;
-	loop_timer_arm(s->timer, 1);
-}
-
-static void on_timer(void *opaque)
-{
-	struct shared *s = (struct shared *)opaque;
-
-	assert_int_equal(s->inside, 0);
-	s->timer_fired++;
-}
-
-enum { HAMMERS = 4, BLOWS = 2000 };
-
-static void *hammer(void *arg)
-{
-	struct shared *s = (struct shared *)arg;
-
-	for (unsigned int i = 0; i < BLOWS; i++)
-		loop_call(s->loop, add_one, s);
-	atomic_fetch_add(&s->finished, 1);
-	return NULL;
-}
-
-/* Threads hammer while the loop starts, runs, and (when @early) stops in the middle. */
-static void hammer_loop(struct loop *loop, bool early)
-{
-	struct shared s = { .loop = loop };
-	pthread_t hammers[HAMMERS], thread;
-
-	assert_int_equal(loop_timer_add(loop, on_timer, &s, &s.timer), 0);
-	for (size_t i = 0; i < HAMMERS; i++)
-		assert_int_equal(pthread_create(&hammers[i], NULL, hammer, &s), 0);
-	assert_int_equal(pthread_create(&thread, NULL, run, loop), 0);
-	if (early) {
-		(void)usleep(2000);
-		loop_stop(loop);
-	}
-	for (size_t i = 0; i < HAMMERS; i++)
-		assert_int_equal(pthread_join(hammers[i], NULL), 0);
-	loop_stop(loop);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(s.sum, HAMMERS * BLOWS);
-	assert_int_equal(s.inside, 0);
-}
-
-static void threads_hammer(void **state)
-{
-	hammer_loop((struct loop *)*state, false);
-}
-
-static void stop_during_calls(void **state)
-{
-	hammer_loop((struct loop *)*state, true);
-}
-
-/* The stop comes from inside a call, with others waiting behind it. */
-static void stop_here(void *opaque)
-{
-	loop_stop((struct loop *)opaque);
-}
-
-static void stop_within_a_call(void **state)
-{
-	(void)state;
-	for (unsigned int round = 0; round < 50; round++) {
-		struct shared s = { 0 };
-		pthread_t hammers[2], thread;
-
-		assert_int_equal(loop_create(&s.loop), 0);
-		assert_int_equal(loop_timer_add(s.loop, on_timer, &s, &s.timer), 0);
-		assert_int_equal(pthread_create(&thread, NULL, run, s.loop), 0);
-		for (size_t i = 0; i < 2; i++)
-			assert_int_equal(pthread_create(&hammers[i], NULL, hammer, &s), 0);
-		loop_call(s.loop, stop_here, s.loop);
-		assert_int_equal(pthread_join(thread, NULL), 0);
-		for (size_t i = 0; i < 2; i++)
-			assert_int_equal(pthread_join(hammers[i], NULL), 0);
-		assert_int_equal(s.sum, 2 * BLOWS);
-		loop_destroy(s.loop);
-	}
-}
-
-/* Calls must not starve sources: a source made ready under constant calls is served. */
-static void serve(void *opaque)
-{
-	atomic_store((atomic_bool *)opaque, true);
-}
-
-static void calls_do_not_starve_sources(void **state)
-{
-	struct loop *loop = (struct loop *)*state;
-	struct shared s = { .loop = loop };
-	atomic_bool served = false;
-	pthread_t hammers[HAMMERS], thread;
-	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	assert_int_equal(loop_timer_add(loop, on_timer, &s, &s.timer), 0);
-	assert_int_equal(loop_add_eventfd(loop, fd, serve, &served), 0);
-	assert_int_equal(pthread_create(&thread, NULL, run, loop), 0);
-	for (size_t i = 0; i < HAMMERS; i++)
-		assert_int_equal(pthread_create(&hammers[i], NULL, hammer, &s), 0);
-	while (!atomic_load(&served) && atomic_load(&s.finished) < HAMMERS)
-		(void)usleep(100);
-	assert_true(atomic_load(&served));
-	for (size_t i = 0; i < HAMMERS; i++)
-		assert_int_equal(pthread_join(hammers[i], NULL), 0);
-	loop_stop(loop);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	(void)close(fd);
-}
-
-#define ON_LOOP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 int main(void)
 {
+#define ON_LOOP(fn) cmocka_unit_test_setup_teardown(fn, loop_setup, loop_teardown)
 	const struct CMUnitTest tests[] = {
 		ON_LOOP(source_is_called),
-		ON_LOOP(silent_means_silent),
-		ON_LOOP(refusals),
-		ON_LOOP(many_sources),
+		ON_LOOP(a_silent_source_is_not_called),
+		ON_LOOP(sources_that_are_refused),
+		ON_LOOP(many_sources_at_once),
 		ON_LOOP(doorbell_rings_on_the_edge),
 		ON_LOOP(deleted_source_is_not_called),
 		ON_LOOP(newcomer_gets_no_old_events),
@@ -597,14 +373,7 @@ int main(void)
 		ON_LOOP(timer_fires_once),
 		ON_LOOP(timer_can_be_disarmed),
 		ON_LOOP(timer_rearms_itself),
-		ON_LOOP(call_runs_on_the_loop),
-		ON_LOOP(stop_is_sticky),
-		ON_LOOP(calls_nest),
-		ON_LOOP(threads_hammer),
-		ON_LOOP(stop_during_calls),
-		cmocka_unit_test(stop_within_a_call),
-		ON_LOOP(calls_do_not_starve_sources),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
