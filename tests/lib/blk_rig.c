@@ -21,32 +21,10 @@
 /* How the devices of this group do their I/O. */
 static bool by_ring;
 
-uint8_t blk_rig_pattern(uint64_t at)
-{
-	return (uint8_t)(at * 7 + at / 512 * 31 + 3);
-}
-
-/* An image of SECTORS sectors full of the pattern. */
-static int image(void)
-{
-	char path[] = "/tmp/hvrun-test-blk-XXXXXX";
-	int fd = mkstemp(path);
-	uint8_t *bytes = malloc(SECTORS * 512);
-
-	assert_true(fd >= 0);
-	assert_non_null(bytes);
-	(void)unlink(path);
-	for (uint64_t i = 0; i < SECTORS * 512; i++)
-		bytes[i] = blk_rig_pattern(i);
-	assert_int_equal(pwrite(fd, bytes, SECTORS * 512, 0), SECTORS * 512);
-	free(bytes);
-	return fd;
-}
-
 void blk_rig_open(struct blk_rig *b, unsigned threads, bool readonly, const char *serial)
 {
 	struct virtio_blk_config config = { .serial = serial, .threads = threads };
-	int fd = image();
+	int fd = image_file(SECTORS * 512);
 
 	config.io_uring = by_ring && threads > 0;
 	rig_init(&b->rig);
@@ -106,7 +84,7 @@ bool blk_rig_untouched(struct blk_rig *b)
 
 	blk_rig_file(b, 0, bytes, SECTORS * 512);
 	for (uint64_t i = 0; i < SECTORS * 512; i++)
-		same = same && bytes[i] == blk_rig_pattern(i);
+		same = same && bytes[i] == image_byte(i);
 	free(bytes);
 	return same;
 }

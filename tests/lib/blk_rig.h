@@ -12,6 +12,7 @@
 
 #include "tests/lib/blk_words.h"
 #include "tests/lib/dev_rig.h"
+#include "tests/lib/image.h"
 
 enum {
 	SECTORS = 2048,
@@ -29,10 +30,7 @@ struct blk_rig {
 	int fd; /* a second descriptor of the image */
 };
 
-/* What the image holds at byte @at before it is written. */
-uint8_t blk_rig_pattern(uint64_t at);
-
-/* A device over a fresh image of SECTORS sectors, not started. */
+/* A device over a fresh image_file() of SECTORS sectors, not started. */
 void blk_rig_open(struct blk_rig *b, unsigned threads, bool readonly, const char *serial);
 
 /* One that can be written, with two threads and a good driver with all its features. */

@@ -314,3 +314,11 @@ void stub_disk_shut(struct stub_disk *stub, bool shut)
 	cond_broadcast(&stub->opened);
 	lock_drop(&stub->lock);
 }
+
+void stub_disk_wait(struct stub_disk *stub, unsigned count)
+{
+	for (unsigned i = 0; atomic_load(&stub->running) < count; i++) {
+		assert_true(i < RIG_WAIT_MS);
+		(void)usleep(1000);
+	}
+}

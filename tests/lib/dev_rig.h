@@ -101,6 +101,9 @@ struct stub_disk *stub_disk_new(uint64_t size);
 /* Makes blocking calls wait, or go on. */
 void stub_disk_shut(struct stub_disk *stub, bool shut);
 
+/* Waits until @count blocking calls are inside. */
+void stub_disk_wait(struct stub_disk *stub, unsigned count);
+
 /* Whoever looks at a disk that its device may have closed keeps it before, and leaves it then. */
 void stub_disk_keep(struct stub_disk *stub);
 void stub_disk_leave(struct stub_disk *stub);

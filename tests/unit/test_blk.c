@@ -62,15 +62,14 @@ static void reads_and_writes(void **state)
 	assert_int_equal(blk_rig_request(&b, T_IN, 5, 4096, true, &used), S_OK);
 	assert_int_equal(used, 4097);
 	for (uint64_t i = 0; i < 4096; i++)
-		assert_int_equal(*rig_at(&b.rig, DATA + i), blk_rig_pattern(5 * 512 + i));
+		assert_int_equal(*rig_at(&b.rig, DATA + i), image_byte(5 * 512 + i));
 
 	memset(rig_at(&b.rig, DATA), 0x5a, 1024);
 	assert_int_equal(blk_rig_request(&b, T_OUT, 7, 1024, false, &used), S_OK);
 	assert_int_equal(used, 1);
 	blk_rig_file(&b, 6 * 512, back, sizeof(back));
 	for (uint64_t i = 0; i < sizeof(back); i++)
-		assert_int_equal(back[i],
-				 i >= 512 && i < 1536 ? 0x5a : blk_rig_pattern(6 * 512 + i));
+		assert_int_equal(back[i], i >= 512 && i < 1536 ? 0x5a : image_byte(6 * 512 + i));
 	blk_rig_close(&b);
 }
 
@@ -88,7 +87,7 @@ static void whole_disk(void **state)
 			assert_int_equal(blk_rig_request(&b, T_IN, sector, n * 512, true, NULL),
 					 S_OK);
 			for (uint64_t i = 0; i < n * 512; i++)
-				if (*rig_at(&b.rig, DATA + i) != blk_rig_pattern(sector * 512 + i))
+				if (*rig_at(&b.rig, DATA + i) != image_byte(sector * 512 + i))
 					fail_msg("sector %llu", (unsigned long long)sector);
 		}
 		assert_true(sector > SECTORS / 2);
@@ -153,7 +152,7 @@ static void discard(void **state)
 	assert_int_equal(blk_rig_request(&b, T_DISCARD, 0, 32, false, NULL), S_OK);
 	assert_true(blocks(&b) <= before - 768);
 	assert_int_equal(blk_rig_request(&b, T_IN, 63, 1024, true, NULL), S_OK);
-	assert_int_equal(*rig_at(&b.rig, DATA + 511), blk_rig_pattern(64 * 512 - 1));
+	assert_int_equal(*rig_at(&b.rig, DATA + 511), image_byte(64 * 512 - 1));
 	assert_int_equal(*rig_at(&b.rig, DATA + 512), 0);
 	for (unsigned i = 0; i < 17; i++)
 		blk_rig_range(&b, i, i, 1, 0);
@@ -175,7 +174,7 @@ static void write_zeroes(void **state)
 		assert_int_equal(blk_rig_request(&b, T_ZEROES, 0, 16, false, NULL), S_OK);
 		blk_rig_file(&b, 8 * 512, back, sizeof(back));
 		for (uint64_t i = 0; i < sizeof(back); i++)
-			assert_int_equal(back[i], i / 512 == 1 ? 0 : blk_rig_pattern(8 * 512 + i));
+			assert_int_equal(back[i], i / 512 == 1 ? 0 : image_byte(8 * 512 + i));
 		assert_int_equal(lseek(b.fd, 0, SEEK_END), SECTORS * 512);
 		blk_rig_close(&b);
 	}
@@ -266,7 +265,7 @@ static void many_segments(void **state)
 	assert_int_equal(rig_do(&b.rig, 0, bufs, 200), 198 * 1024 + 1);
 	for (uint64_t i = 0; i < 198 * 1024; i++)
 		assert_int_equal(*rig_at(&b.rig, DATA + (i / 1024 + 1) * 4096 + i % 1024),
-				 blk_rig_pattern(i));
+				 image_byte(i));
 
 	/* The same as an indirect table. */
 	*rig_at(&b.rig, STATUS) = S_NONE;
@@ -317,7 +316,7 @@ static void reset_amid_reads(void **state)
 			rig_used(&b.rig, 0, NULL, NULL);
 		for (uint64_t i = 0; i < 85 * 4096; i++)
 			assert_int_equal(*rig_at(&b.rig, DATA + i / 4096 * 8192 + i % 4096),
-					 blk_rig_pattern(i / 4096 * 16 * 512 + i % 4096));
+					 image_byte(i / 4096 * 16 * 512 + i % 4096));
 	}
 	blk_rig_close(&b);
 }

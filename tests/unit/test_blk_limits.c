@@ -87,7 +87,7 @@ static void limits_of_the_disk(void **state)
 	(void)state;
 	blk_rig_open_default(&b);
 	assert_int_equal(blk_rig_request(&b, T_IN, SECTORS - 1, 512, true, NULL), S_OK);
-	assert_int_equal(*rig_at(&b.rig, DATA + 511), blk_rig_pattern(SECTORS * 512 - 1));
+	assert_int_equal(*rig_at(&b.rig, DATA + 511), image_byte(SECTORS * 512 - 1));
 	assert_int_equal(blk_rig_request(&b, T_IN, SECTORS - 1, 1024, true, &used), S_IOERR);
 	assert_int_equal(used, 0);
 	assert_int_equal(blk_rig_request(&b, T_OUT, SECTORS - 1, 1024, false, &used), S_IOERR);
@@ -178,14 +178,13 @@ static void lock_ends_with_the_device(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 5; round++) {
 		struct disk *disk;
-		char path[64];
 		struct blk_rig b;
 
 		blk_rig_open_default(&b);
 		assert_int_equal(blk_rig_request(&b, T_IN, 0, 4096, true, NULL), S_OK);
-		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", b.fd);
 		rig_fini(&b.rig);
-		assert_int_equal(disk_open_raw(open(path, O_RDWR), "next", false, false, &disk), 0);
+		assert_int_equal(
+			disk_open_raw(image_again(b.fd, O_RDWR), "next", false, false, &disk), 0);
 		disk_close(disk);
 		(void)close(b.fd);
 	}

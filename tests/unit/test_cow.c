@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Disks whose writes are thrown away: every range over a few clusters against a flat copy, threads in one
- * cluster, failures at each step, what does not wait, and that the base is never written.
+ * Disks whose writes are thrown away: every range over a few clusters against a flat copy,
+ * threads in one cluster, the overlay's file; the base is never written.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -192,7 +192,7 @@ static void pairs_of_changes(void **state)
 	}
 }
 
-static void dice(void **state)
+static void changes_by_dice(void **state)
 {
 	const size_t size = 300 * SECTOR;
 	uint32_t x = 12345;
@@ -285,7 +285,7 @@ static void sizes_differ(void *arg)
 	cow_map_destroy(map);
 }
 
-static void refusals(void **state)
+static void overlays_that_are_refused(void **state)
 {
 	struct captured *out = malloc(sizeof(*out));
 
@@ -340,164 +340,6 @@ static void clusters_grow(void **state)
 		disk_close(disk);
 		cow_map_destroy(map);
 	}
-}
-
-/* Both sides are stubs: what fails or waits is the test's to say. */
-struct pair {
-	struct stub_disk *base, *overlay;
-	struct cow_map *map;
-	struct disk *disk;
-};
-
-static void open_pair(struct pair *p)
-{
-	p->base = stub_disk_new(4 * CLUSTER);
-	p->overlay = stub_disk_new(4 * CLUSTER);
-	memset(p->base->data, 0xbb, 4 * CLUSTER);
-	p->map = NULL;
-	assert_int_equal(disk_open_cow(&p->base->disk, &p->overlay->disk, &p->map, &p->disk), 0);
-}
-
-static void close_pair(struct pair *p)
-{
-	disk_close(p->disk);
-	cow_map_destroy(p->map);
-}
-
-static int write_pair(struct pair *p, uint64_t off, size_t len, uint8_t fill, unsigned flags)
-{
-	uint8_t *bytes = malloc(len);
-	struct iovec iov = { bytes, len };
-	int err;
-
-	assert_non_null(bytes);
-	memset(bytes, fill, len);
-	err = p->disk->ops->write(p->disk, &iov, 1, off, flags);
-	/* What was refused without waiting is tried again with the same segments. */
-	if (err == -EAGAIN)
-		assert_true(iov.iov_base == bytes && iov.iov_len == len);
-	free(bytes);
-	return err;
-}
-
-static uint8_t byte_at(struct pair *p, uint64_t at)
-{
-	uint8_t bytes[SECTOR];
-	struct iovec iov = { bytes, SECTOR };
-
-	assert_int_equal(p->disk->ops->read(p->disk, &iov, 1, u64_align_down(at, SECTOR), 0), 0);
-	return bytes[at % SECTOR];
-}
-
-/* Whatever fails, the clusters hold what they held, and the next write finds all in order. */
-static void failures(void **state)
-{
-	(void)state;
-	for (unsigned side = 0; side < 2; side++) {
-		for (unsigned after = 0; after < 2 + side; after++) {
-			struct pair p;
-			struct stub_disk *bad;
-
-			open_pair(&p);
-			bad = side ? p.overlay : p.base;
-			bad->fail_with = side ? -ENOSPC : -EIO;
-			atomic_store(&bad->fail_after, after);
-			/* Copies two edges: two reads; two writes and its own. */
-			assert_int_equal(write_pair(&p, SECTOR, CLUSTER, 0x33, 0), bad->fail_with);
-			atomic_store(&bad->fail_after, UINT32_MAX);
-			for (uint64_t at = 0; at < 4 * CLUSTER; at += SECTOR)
-				assert_int_equal(byte_at(&p, at), 0xbb);
-			assert_int_equal(write_pair(&p, 2 * SECTOR, SECTOR, 0x44, 0), 0);
-			for (uint64_t at = 0; at < 4 * CLUSTER; at += SECTOR)
-				assert_int_equal(byte_at(&p, at), at == 2 * SECTOR ? 0x44 : 0xbb);
-			close_pair(&p);
-		}
-	}
-}
-
-static void discard_unsupported(void **state)
-{
-	struct pair p;
-
-	(void)state;
-	open_pair(&p);
-	p.overlay->fail_with = -EOPNOTSUPP;
-	atomic_store(&p.overlay->fail_after, 0);
-	assert_int_equal(p.disk->ops->discard(p.disk, 0, CLUSTER), -EOPNOTSUPP);
-	atomic_store(&p.overlay->fail_after, UINT32_MAX);
-	assert_int_equal(byte_at(&p, 0), 0xbb);
-	close_pair(&p);
-}
-
-static void not_waiting(void **state)
-{
-	struct pair p;
-
-	(void)state;
-	open_pair(&p);
-	p.overlay->nowait = true;
-	/* A whole cluster needs nothing of the base, a part of one does, which would wait. */
-	assert_int_equal(write_pair(&p, CLUSTER, CLUSTER, 1, DISK_NOWAIT), 0);
-	assert_int_equal(write_pair(&p, CLUSTER + SECTOR, SECTOR, 2, DISK_NOWAIT), 0);
-	assert_int_equal(write_pair(&p, SECTOR, SECTOR, 3, DISK_NOWAIT), -EAGAIN);
-	assert_int_equal(byte_at(&p, SECTOR), 0xbb);
-	p.base->nowait = true;
-	assert_int_equal(write_pair(&p, SECTOR, SECTOR, 3, DISK_NOWAIT), 0);
-	assert_int_equal(byte_at(&p, SECTOR), 3);
-	p.overlay->nowait = false;
-	assert_int_equal(write_pair(&p, CLUSTER, CLUSTER, 4, DISK_NOWAIT), -EAGAIN);
-	assert_int_equal(byte_at(&p, CLUSTER), 1);
-	/* Nothing is durable, and nothing asks the overlay for it. */
-	assert_int_equal(write_pair(&p, CLUSTER, CLUSTER, 5, DISK_DURABLE), 0);
-	assert_int_equal(atomic_load(&p.overlay->durable), 0);
-	close_pair(&p);
-}
-
-static void *write_a_sector(void *arg)
-{
-	assert_int_equal(write_pair(arg, SECTOR, SECTOR, 0x66, 0), 0);
-	return NULL;
-}
-
-static void *write_the_cluster(void *arg)
-{
-	assert_int_equal(write_pair(arg, 0, CLUSTER, 0x77, 0), 0);
-	return NULL;
-}
-
-static void wait_running(struct stub_disk *stub, unsigned count)
-{
-	for (unsigned i = 0; atomic_load(&stub->running) < count; i++) {
-		assert_true(i < RIG_WAIT_MS);
-		(void)usleep(1000);
-	}
-}
-
-/* A copy of the base's old bytes must not come over a newer write to the same cluster. */
-static void copies_do_not_overtake(void **state)
-{
-	pthread_t one, two;
-	struct pair p;
-
-	(void)state;
-	open_pair(&p);
-	p.overlay->nowait = true;
-	stub_disk_shut(p.base, true);
-	assert_int_equal(pthread_create(&one, NULL, write_a_sector, &p), 0);
-	wait_running(p.base, 1); /* it copies an edge, and stands */
-	assert_int_equal(pthread_create(&two, NULL, write_the_cluster, &p), 0);
-	assert_int_equal(write_pair(&p, 0, 2 * CLUSTER, 1, DISK_NOWAIT), -EAGAIN);
-	/* Others need not wait for them. */
-	assert_int_equal(write_pair(&p, CLUSTER, CLUSTER, 0x55, 0), 0);
-	(void)usleep(20000);
-	assert_int_equal(atomic_load(&p.overlay->writes), 1);
-	stub_disk_shut(p.base, false);
-	assert_int_equal(pthread_join(one, NULL), 0);
-	assert_int_equal(pthread_join(two, NULL), 0);
-	for (uint64_t at = 0; at < CLUSTER; at += SECTOR)
-		assert_int_equal(byte_at(&p, at), 0x77);
-	assert_int_equal(byte_at(&p, CLUSTER), 0x55);
-	close_pair(&p);
 }
 
 enum { THREADS = 4, SPAN = 64 * CLUSTER };
@@ -584,19 +426,15 @@ int main(void)
 		cmocka_unit_test(every_range),
 		cmocka_unit_test(every_read),
 		cmocka_unit_test(pairs_of_changes),
-		cmocka_unit_test(dice),
+		cmocka_unit_test(changes_by_dice),
 		cmocka_unit_test(nothing_to_do),
 		cmocka_unit_test(discard_makes_holes),
 		cmocka_unit_test(kept_for_the_next_boot),
-		cmocka_unit_test(refusals),
+		cmocka_unit_test(overlays_that_are_refused),
 		cmocka_unit_test(clusters_grow),
-		cmocka_unit_test(failures),
-		cmocka_unit_test(discard_unsupported),
-		cmocka_unit_test(not_waiting),
-		cmocka_unit_test(copies_do_not_overtake),
 		cmocka_unit_test(threads_in_one_cluster),
 		cmocka_unit_test(files_without_a_name),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("cow", tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@
 
 #include "base/checked.h"
 #include "tests/lib/capture.h"
+#include "tests/lib/image.h"
 #include "virtio/disk.h"
 
 enum { SIZE = 1 << 20 };
@@ -107,31 +108,9 @@ static int reset_host(void **state)
 	return 0;
 }
 
-static uint8_t pattern(size_t at)
-{
-	return (uint8_t)(at * 11 + at / 512 * 5 + 1);
-}
-
-/* A file of @size bytes of the pattern, without a name, where O_DIRECT is likely to work. */
-static int image(size_t size)
-{
-	char path[] = "/tmp/hvrun-test-disk-XXXXXX";
-	uint8_t *bytes = malloc(size + 1);
-	int fd = mkstemp(path);
-
-	assert_true(fd >= 0);
-	assert_non_null(bytes);
-	(void)unlink(path);
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = pattern(i);
-	assert_int_equal(pwrite(fd, bytes, size, 0), size);
-	free(bytes);
-	return fd;
-}
-
 static struct disk *open_image(int *second, bool direct)
 {
-	int fd = image(SIZE);
+	int fd = image_file(SIZE);
 	struct disk *disk;
 
 	*second = dup(fd);
@@ -175,11 +154,11 @@ static void refusals(void **state)
 	int pipes[2];
 
 	(void)state;
-	check_refusal(image(1000), false, -EINVAL,
+	check_refusal(image_file(1000), false, -EINVAL,
 		      "hvrun: disk root.img: size 1000 is not a multiple of 512\n");
-	check_refusal(image(513), true, -EINVAL,
+	check_refusal(image_file(513), true, -EINVAL,
 		      "hvrun: disk root.img: size 513 is not a multiple of 512\n");
-	check_refusal(image(0), false, -EINVAL,
+	check_refusal(image_file(0), false, -EINVAL,
 		      "hvrun: disk root.img: it is empty; a disk has at least 512 bytes\n");
 	check_refusal(
 		open("/tmp", O_RDONLY | O_DIRECTORY), true, -EINVAL,
@@ -193,33 +172,26 @@ static void refusals(void **state)
 	(void)close(pipes[1]);
 }
 
-static int again(int fd, int flags)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, flags | O_CLOEXEC);
-}
-
 static void locked(void **state)
 {
 	struct disk *writer, *reader, *reader2;
-	int fd = image(SIZE), spare = dup(fd);
+	int fd = image_file(SIZE), spare = dup(fd);
 
 	(void)state;
 	assert_int_equal(disk_open_raw(fd, "a", false, false, &writer), 0);
-	check_refusal(again(spare, O_RDWR), false, -EBUSY,
+	check_refusal(image_again(spare, O_RDWR), false, -EBUSY,
 		      "hvrun: disk root.img: it is in use (locked by another process, or a "
 		      "--disk before it); only one may write\n");
-	check_refusal(again(spare, O_RDONLY), true, -EBUSY,
+	check_refusal(image_again(spare, O_RDONLY), true, -EBUSY,
 		      "hvrun: disk root.img: another process has it locked for writing\n");
-	fd = again(spare, O_RDONLY);
+	fd = image_again(spare, O_RDONLY);
 	(void)close(spare);
-	spare = again(fd, O_RDWR);
+	spare = image_again(fd, O_RDWR);
 	disk_close(writer);
 	assert_int_equal(disk_open_raw(fd, "b", true, false, &reader), 0);
-	assert_int_equal(disk_open_raw(again(spare, O_RDONLY), "c", true, false, &reader2), 0);
-	check_refusal(again(spare, O_RDWR), false, -EBUSY,
+	assert_int_equal(disk_open_raw(image_again(spare, O_RDONLY), "c", true, false, &reader2),
+			 0);
+	check_refusal(image_again(spare, O_RDWR), false, -EBUSY,
 		      "hvrun: disk root.img: it is in use (locked by another process, or a "
 		      "--disk before it); only one may write\n");
 	disk_close(reader);
@@ -300,8 +272,8 @@ static void check_transfers(struct disk *disk, int second)
 		assert_int_equal(transfer(disk, true, m, 0), 0);
 		assert_int_equal(pread(second, back, 8192, 0), 8192);
 		assert_memory_equal(m, back + 512, 6144);
-		assert_int_equal(back[511], pattern(511));
-		assert_int_equal(back[512 + 6144], pattern(512 + 6144));
+		assert_int_equal(back[511], image_byte(511));
+		assert_int_equal(back[512 + 6144], image_byte(512 + 6144));
 	}
 }
 
@@ -351,7 +323,7 @@ static void without_waiting(void **state)
 	assert_int_equal(transfer(disk, false, memory, DISK_NOWAIT), 0); /* just written: cached */
 	assert_true(host.flags & RWF_NOWAIT);
 	for (size_t i = 0; i < 6144; i++)
-		assert_int_equal(memory[i], pattern(512 + i));
+		assert_int_equal(memory[i], image_byte(512 + i));
 	host.longest = 6143;
 	assert_int_equal(transfer(disk, false, memory, DISK_NOWAIT), -EAGAIN);
 	host.longest = 0;
@@ -430,7 +402,7 @@ static void zeroes(void **state)
 		assert_int_equal(lseek(second, 0, SEEK_END), SIZE);
 		assert_int_equal(pread(second, back, SIZE, 0), SIZE);
 		for (size_t i = 0; i < SIZE - 512; i++)
-			if (back[i] != (i >= off && i < off + len ? 0 : pattern(i)))
+			if (back[i] != (i >= off && i < off + len ? 0 : image_byte(i)))
 				fail_msg("way %u byte %zu", way, i);
 		disk_close(disk);
 		(void)close(second);
@@ -444,7 +416,7 @@ static void direct(void **state)
 	uint8_t *memory = aligned_alloc(4096, 512 * 1024);
 	struct disk *disk = NULL;
 	struct iovec iov;
-	int fd = image(SIZE), second = again(fd, O_RDWR);
+	int fd = image_file(SIZE), second = image_again(fd, O_RDWR);
 
 	(void)state;
 	assert_non_null(memory);
@@ -458,16 +430,16 @@ static void direct(void **state)
 	check_transfers(disk, second);
 	iov = (struct iovec){ memory, 4096 };
 	assert_int_equal(disk->ops->read(disk, &iov, 1, 8192, 0), 0);
-	assert_int_equal(memory[4095], pattern(8192 + 4095));
+	assert_int_equal(memory[4095], image_byte(8192 + 4095));
 	iov = (struct iovec){ memory + 3, 300 * 1024 };
 	assert_int_equal(disk->ops->read(disk, &iov, 1, 16384, 0), 0);
 	for (size_t i = 0; i < 300 * 1024; i++)
-		assert_int_equal(memory[3 + i], pattern(16384 + i));
+		assert_int_equal(memory[3 + i], image_byte(16384 + i));
 	iov = (struct iovec){ memory + 4, 300 * 1024 };
 	assert_int_equal(disk->ops->write(disk, &iov, 1, 16384, DISK_DURABLE), 0);
 	iov = (struct iovec){ memory, 4096 };
 	assert_int_equal(disk->ops->read(disk, &iov, 1, 16384, 0), 0);
-	assert_int_equal(memory[0], pattern(16385));
+	assert_int_equal(memory[0], image_byte(16385));
 	assert_int_equal(disk->ops->write_zeroes(disk, 512, 512, false), 0);
 	host.no_holes = true;
 	assert_int_equal(disk->ops->write_zeroes(disk, 1024, 8192, false), 0);

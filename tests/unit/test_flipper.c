@@ -21,14 +21,12 @@
 #include "base/le.h"
 #include "tests/lib/flipper.h"
 #include "tests/lib/net_rig.h"
+#include "tests/lib/storm.h"
 #include "virtio/devices.h"
 
 enum {
-	ROUNDS = 3000,
-	TURNS = 8,	      /* of the loop in a round */
 	HEAD = RIG_DATA + 64, /* headers, where the flipper is */
 	DATA = RIG_DATA + 0x10000,
-	TABLE = RIG_DATA + 0x8000,
 };
 
 /* The tap's questions to its file: all well. */
@@ -39,81 +37,10 @@ int ioctl(int fd, unsigned long request, ...)
 	return 0;
 }
 
-/* A few turns: the flipper can keep a device busy for ever, as a guest can. */
-static void turn(struct dev_rig *rig)
-{
-	for (unsigned i = 0; i < TURNS; i++) {
-		int n = loop_turn(rig->loop, 0);
-
-		assert_true(n >= 0);
-		if (n == 0)
-			return;
-	}
-}
-
-/* What the test does as the guest's first CPU in one round. */
-typedef void (*round_fn)(void *opaque, unsigned round);
-
-struct run {
-	struct dev_rig *rig;
-	uint64_t features;
-	unsigned queues;
-	round_fn round;
-	void *opaque;
-};
-
-/* Chains of all lengths, and the doorbells, while the flipper runs. */
-static void offer(const struct run *run, unsigned queue, const struct dr_buf *bufs, unsigned count,
-		  unsigned round)
-{
-	struct driver_ring *ring = &run->rig->ring[queue];
-
-	if (round % 3 == 2)
-		dr_offer(ring, dr_indirect(ring, 0, gpa(TABLE), bufs, count));
-	else
-		dr_offer(ring, dr_chain(ring, (uint16_t)(round % 2 * 4), bufs, count));
-	virtio_kick(run->rig->dev, queue);
-}
-
-/* As rig_start, but the flipper may break the device again at any moment. */
-static void restart(const struct run *run)
-{
-	struct dev_rig *rig = run->rig;
-
-	assert_true(dr_negotiate(rig->dev, rig->features));
-	for (unsigned i = 0; i < run->queues; i++) {
-		dr_init(&rig->ring[i], rig->mem, rig->ring[i].desc, (uint16_t)rig->ring_size);
-		assert_true(dr_setup_queue(rig->dev, i, &rig->ring[i]));
-	}
-	(void)dr_driver_ok(rig->dev);
-}
-
-static void storm(const struct run *run, struct flipper *f)
-{
-	unsigned broken = 0, i;
-	uint32_t seed = 7;
-
-	flipper_start(f);
-	for (i = 0; i < ROUNDS; i++) {
-		run->round(run->opaque, i);
-		if (i % 4 == 0)
-			flipper_flip(f, &seed); /* wherever there is but one processor */
-		turn(run->rig);
-		if (rig_broken(run->rig)) {
-			broken++;
-			restart(run);
-		}
-	}
-	print_message("%llu stores, %u times broken in %u rounds\n", flipper_stop(f), broken, i);
-	assert_true(broken > 0 && broken < i);
-	rig_start(run->rig, run->features, run->queues);
-	assert_false(rig_broken(run->rig));
-}
-
 /* --- the block device --- */
 
 struct blk_run {
-	struct run run;
+	struct storm run;
 	struct stub_disk *stub;
 };
 
@@ -131,7 +58,7 @@ static void blk_round(void *opaque, unsigned round)
 	memset(header, 0, 16);
 	header[0] = round % 2;
 	header[8] = (uint8_t)(round % 16);
-	offer(&b->run, 0, bufs, 4, round);
+	storm_offer(&b->run, 0, bufs, 4, round);
 }
 
 static void test_threat_14_blk_while_it_looks(void **state)
@@ -155,8 +82,8 @@ static void test_threat_14_blk_while_it_looks(void **state)
 	rig_start(&rig, b.run.features, 1);
 	flipper_rings(&f, &rig, 1);
 	flipper_area(&f, &rig, HEAD, 16);
-	flipper_area(&f, &rig, TABLE, 64);
-	storm(&b.run, &f);
+	flipper_area(&f, &rig, STORM_TABLE, 64);
+	storm_run(&b.run, &f);
 	/* The disk saw no range that it does not have. */
 	assert_int_equal(atomic_load(&b.stub->outside), 0);
 	memset(rig_at(&rig, DATA), 0, 16);
@@ -168,7 +95,7 @@ static void test_threat_14_blk_while_it_looks(void **state)
 /* --- the network card --- */
 
 struct net_run {
-	struct run run;
+	struct storm run;
 	struct net_rig *net;
 	uint64_t features;
 	unsigned out;
@@ -207,13 +134,13 @@ static void net_round(void *opaque, unsigned round)
 	(void)frame_tcp(frame, false, sizeof(frame) - FRAME_TCP4 - 20);
 	net_hdr_store(rig_at(rig, HEAD), &hdr);
 	memcpy(rig_at(rig, DATA), frame, sizeof(frame));
-	offer(&n->run, NET_RIG_TX, send, 2, round);
-	offer(&n->run, NET_RIG_RX, receive, 1, round);
+	storm_offer(&n->run, NET_RIG_TX, send, 2, round);
+	storm_offer(&n->run, NET_RIG_RX, receive, 1, round);
 	/* A card that is broken most of the time takes little: what waits fills the tap. */
 	(void)net_rig_try_give(n->net, 0, &(struct net_hdr){ .gso_type = 0 }, frame, 200);
 	body[0] = (uint8_t)(round % 6);
 	body[1] = (uint8_t)(round % 2);
-	offer(&n->run, 2, command, 2, round);
+	storm_offer(&n->run, 2, command, 2, round);
 	check_sent(n);
 }
 
@@ -236,8 +163,8 @@ static void test_threat_14_net_while_it_looks(void **state)
 	flipper_area(&f, &net.rig, HEAD, NET_HDR_SIZE);
 	flipper_area(&f, &net.rig, HEAD + 0x200, 10);
 	flipper_area(&f, &net.rig, DATA, 60); /* the frame's own headers */
-	flipper_area(&f, &net.rig, TABLE, 32);
-	storm(&n.run, &f);
+	flipper_area(&f, &net.rig, STORM_TABLE, 32);
+	storm_run(&n.run, &f);
 	check_sent(&n);
 	before = n.out;
 	assert_true(before > 0);
@@ -252,7 +179,7 @@ static void test_threat_14_net_while_it_looks(void **state)
 /* --- the console, with its control queues --- */
 
 struct console_run {
-	struct run run;
+	struct storm run;
 	size_t printed, longest;
 };
 
@@ -278,10 +205,10 @@ static void console_round(void *opaque, unsigned round)
 	raw[0] = (uint8_t)(round % 3);
 	raw[4] = (uint8_t)(round % 4 * 2); /* ready, -, port 4, open */
 	raw[6] = 1;
-	offer(&c->run, 3, message, 1, round);
-	offer(&c->run, 2, empty, 1, round);
-	offer(&c->run, round % 2 ? 1 : 5, text, 1, round);
-	offer(&c->run, 0, empty, 1, round);
+	storm_offer(&c->run, 3, message, 1, round);
+	storm_offer(&c->run, 2, empty, 1, round);
+	storm_offer(&c->run, round % 2 ? 1 : 5, text, 1, round);
+	storm_offer(&c->run, 0, empty, 1, round);
 	(void)virtio_console_input(c->run.rig->dev, 0, "typed", 5);
 	virtio_console_resize(c->run.rig->dev, (uint16_t)round, 25);
 	virtio_console_connect(c->run.rig->dev, 1, round % 5 != 0);
@@ -306,8 +233,8 @@ static void test_threat_14_console_while_it_looks(void **state)
 	rig_start(&rig, c.run.features, 6);
 	flipper_rings(&f, &rig, 6);
 	flipper_area(&f, &rig, HEAD, 8);
-	flipper_area(&f, &rig, TABLE, 32);
-	storm(&c.run, &f);
+	flipper_area(&f, &rig, STORM_TABLE, 32);
+	storm_run(&c.run, &f);
 	assert_true(c.longest <= 4096);
 	c.printed = 0;
 	(void)rig_do(&rig, 1, text, 1);
@@ -321,13 +248,14 @@ static void rng_round(void *opaque, unsigned round)
 {
 	const struct dr_buf bufs[] = { { DATA, 64, true }, { DATA + 0x1000, round % 300, true } };
 
-	offer(opaque, 0, bufs, 2, round);
+	storm_offer(opaque, 0, bufs, 2, round);
 }
 
 static void test_threat_14_rng_while_it_looks(void **state)
 {
 	struct dev_rig rig;
-	struct run run = { &rig, VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX, 1, rng_round, &run };
+	struct storm run = { &rig, VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX, 1, rng_round,
+			     &run };
 	const struct dr_buf good[] = { { DATA, 64, true } };
 	struct flipper f = { .count = 0 };
 
@@ -336,8 +264,8 @@ static void test_threat_14_rng_while_it_looks(void **state)
 	assert_int_equal(virtio_rng_create(rig.mem, rig.loop, &rig.dev), 0);
 	rig_start(&rig, run.features, 1);
 	flipper_rings(&f, &rig, 1);
-	flipper_area(&f, &rig, TABLE, 32);
-	storm(&run, &f);
+	flipper_area(&f, &rig, STORM_TABLE, 32);
+	storm_run(&run, &f);
 	assert_int_equal(rig_do(&rig, 0, good, 1), 64);
 	rig_fini(&rig);
 }
@@ -345,7 +273,7 @@ static void test_threat_14_rng_while_it_looks(void **state)
 /* --- persistent memory --- */
 
 struct pmem_run {
-	struct run run;
+	struct storm run;
 	unsigned answers;
 };
 
@@ -361,7 +289,7 @@ static void pmem_round(void *opaque, unsigned round)
 	p->answers += answer[0] != 0x5a;
 	memset(answer, 0x5a, 64);
 	le32_store(rig_at(p->run.rig, HEAD), round % 4 == 3);
-	offer(&p->run, 0, bufs, 2, round);
+	storm_offer(&p->run, 0, bufs, 2, round);
 }
 
 static void test_threat_14_pmem_while_it_looks(void **state)
@@ -381,8 +309,8 @@ static void test_threat_14_pmem_while_it_looks(void **state)
 	memset(rig_at(&rig, DATA), 0x5a, 64);
 	flipper_rings(&f, &rig, 1);
 	flipper_area(&f, &rig, HEAD, 4);
-	flipper_area(&f, &rig, TABLE, 32);
-	storm(&p.run, &f);
+	flipper_area(&f, &rig, STORM_TABLE, 32);
+	storm_run(&p.run, &f);
 	assert_true(p.answers > 0);
 	le32_store(rig_at(&rig, HEAD), 0);
 	assert_int_equal(rig_do(&rig, 0, good, 2), 4);
@@ -394,16 +322,16 @@ static void test_threat_14_pmem_while_it_looks(void **state)
 
 static void balloon_round(void *opaque, unsigned round)
 {
-	const struct run *run = opaque;
+	const struct storm *run = opaque;
 	const struct dr_buf pages[] = { { HEAD, 16, false } };
 	const struct dr_buf stats[] = { { HEAD + 0x100, 20, false } };
 	const struct dr_buf report[] = { { DATA + 0x100000, 0x3000, true } };
 
 	for (unsigned i = 0; i < 4; i++)
 		le32_store(rig_at(run->rig, HEAD + 4 * (uint64_t)i), (DATA >> 12) + 0x200 + i);
-	offer(run, round % 2, pages, 1, round);
-	offer(run, 2, stats, 1, round);
-	offer(run, run->queues - 1, report, 1, round);
+	storm_offer(run, round % 2, pages, 1, round);
+	storm_offer(run, 2, stats, 1, round);
+	storm_offer(run, run->queues - 1, report, 1, round);
 	(void)virtio_balloon_set(run->rig->dev, (uint64_t)(round % 64) << 12);
 }
 
@@ -411,8 +339,8 @@ static void test_threat_14_balloon_while_it_looks(void **state)
 {
 	enum { F_STATS = 1 << 1, F_OOM = 1 << 2, F_REPORT = 1 << 5 };
 	struct dev_rig rig;
-	struct run run = { &rig, F_STATS | F_OOM | F_REPORT | VIRTIO_F_INDIRECT_DESC, 4,
-			   balloon_round, &run };
+	struct storm run = { &rig, F_STATS | F_OOM | F_REPORT | VIRTIO_F_INDIRECT_DESC, 4,
+			     balloon_round, &run };
 	struct flipper f = { .count = 0 };
 	uint32_t id;
 
@@ -425,8 +353,8 @@ static void test_threat_14_balloon_while_it_looks(void **state)
 	flipper_area(&f, &rig, HEAD,
 		     16); /* numbers of pages: a few bits, so mostly inside of RAM */
 	flipper_area(&f, &rig, HEAD + 0x100, 20);
-	flipper_area(&f, &rig, TABLE, 32);
-	storm(&run, &f);
+	flipper_area(&f, &rig, STORM_TABLE, 32);
+	storm_run(&run, &f);
 	balloon_round(&run, 0);
 	rig_used(&rig, 0, &id, NULL);
 	assert_int_equal(id, 0);
@@ -436,7 +364,7 @@ static void test_threat_14_balloon_while_it_looks(void **state)
 /* --- vsock --- */
 
 struct vsock_run {
-	struct run run;
+	struct storm run;
 	uint64_t cookie;
 	bool asked;
 	int peer; /* the host's program, or -1 */
@@ -501,8 +429,8 @@ static void vsock_round(void *opaque, unsigned round)
 	const struct dr_buf empty[] = { { DATA + 0x4000, 300, true } };
 
 	vsock_packet(v->run.rig, op, len);
-	offer(&v->run, 1, packet, len ? 2 : 1, round);
-	offer(&v->run, 0, empty, 1, round);
+	storm_offer(&v->run, 1, packet, len ? 2 : 1, round);
+	storm_offer(&v->run, 0, empty, 1, round);
 	vsock_host(v, round);
 }
 
@@ -525,8 +453,8 @@ static void test_threat_14_vsock_while_it_looks(void **state)
 	rig_start(&rig, v.run.features, 3);
 	flipper_rings(&f, &rig, 3);
 	flipper_area(&f, &rig, HEAD, 44);
-	flipper_area(&f, &rig, TABLE, 32);
-	storm(&v.run, &f);
+	flipper_area(&f, &rig, STORM_TABLE, 32);
+	storm_run(&v.run, &f);
 	/* An honest request is asked of the host. */
 	v.asked = false;
 	vsock_packet(&rig, 1, 0);
