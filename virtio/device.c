@@ -179,13 +179,23 @@ static void on_kick(void *opaque)
 	serve(source->dev, source->index);
 }
 
+static void on_ring(void *opaque)
+{
+	const struct virtio_kick_source *source = opaque;
+
+	source->dev->type->ring(source->dev, source->index);
+}
+
 void virtio_kick(struct virtio_dev *dev, uint32_t queue)
 {
 	const uint64_t one = 1;
 
-	/* A full counter (EAGAIN) is a doorbell already rung. */
-	if (queue < dev->queue_count && write(dev->kick_fd[queue], &one, sizeof(one)) < 0)
+	if (queue >= dev->queue_count)
 		return;
+	if (dev->type->remote)
+		loop_call(dev->loop, on_ring, &dev->kick_source[queue]);
+	else
+		(void)!write(dev->kick_fd[queue], &one, sizeof(one)); /* EAGAIN: already rung */
 }
 
 int virtio_pop(struct virtio_dev *dev, unsigned index, struct vq_chain *chain)

@@ -82,6 +82,11 @@ struct virtio_type {
 	void (*reset)(struct virtio_dev *dev);
 	/* The driver stops one queue of a remote device: as reset, for queue @index alone. */
 	void (*queue_stop)(struct virtio_dev *dev, unsigned index);
+	/*
+	 * Rings the doorbell of queue @index of a remote device, where KVM did not. Its eventfd is shared with
+	 * its flags, so that a plain write may wait.
+	 */
+	void (*ring)(struct virtio_dev *dev, unsigned index);
 	/* Frees @dev->priv; after reset, no thread uses the device. */
 	void (*destroy)(struct virtio_dev *dev);
 };

@@ -32,6 +32,8 @@
 
 enum {
 	DRAIN_MS = 2000,	 /* for a disk's requests at a reset */
+	DRAIN_AGAIN_MS = 20,	 /* once that was not enough */
+	RING_MS = 5,		 /* for a doorbell that its back-end makes wait */
 	INFLIGHT_MAX = 16 << 20, /* bytes that a back-end may want for its notes */
 };
 
@@ -136,16 +138,21 @@ static int tell_eventfd(struct vhost *vhost, enum vhost_user_request request, un
 }
 
 /*
- * A doorbell by our own hand. Not virtio_kick: a back-end can have filled the counter, which is as good as
- * rung, and made it one at which a write waits.
+ * A doorbell by our own hand, where KVM does not ring it. A back-end can have filled the counter, which is as
+ * good as rung, and made it one at which a write waits. Who fills it just after we looked does so to
+ * make us wait: that is cut off, and happens once.
  */
-static void ring_doorbell(int fd)
+static void vhost_ring(struct virtio_dev *dev, unsigned index)
 {
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	struct vhost *vhost = dev->priv;
+	struct pollfd room = { .fd = dev->kick_fd[index], .events = POLLOUT };
 	const uint64_t one = 1;
 
-	if (poll(&room, 1, 0) > 0)
-		(void)!write(fd, &one, sizeof(one));
+	if (vhost->gone || poll(&room, 1, 0) <= 0 ||
+	    cutoff_write(&vhost->cutoff, room.fd, &one, sizeof(one), RING_MS) != -ETIMEDOUT)
+		return;
+	vhost->link.why = "it makes a doorbell wait";
+	gone(vhost);
 }
 
 static int start_queue(struct vhost *vhost, unsigned index)
@@ -167,8 +174,9 @@ static int start_queue(struct vhost *vhost, unsigned index)
 	if (vhost->features & VHOST_USER_F_PROTOCOL_FEATURES)
 		r = tell_state(vhost, VHOST_USER_SET_VRING_ENABLE, index, 1, true);
 	/* Chains may have been offered, and kicked, before the back-end listened. */
-	ring_doorbell(dev->kick_fd[index]);
-	return r;
+	if (!r)
+		vhost_ring(dev, index);
+	return vhost->gone ? -ECONNRESET : r;
 }
 
 static int tell_inflight(struct vhost *vhost, uint64_t size, uint64_t offset)
@@ -258,7 +266,8 @@ static void vhost_ready(struct virtio_dev *dev)
 /*
  * Gives a disk's back-end the time to answer what it has taken. QEMU's (7.2) stops a ring without waiting
  * for its requests, which then write into memory that the driver has long given to somebody else. Bounded, by
- * *@patience milliseconds for all rings together: a driver can announce what it never offered.
+ * *@patience milliseconds for all rings together: a driver can announce what it never offered. One that did
+ * is not waited for as long again.
  */
 static void drain(struct vhost *vhost, const struct virtqueue *vq, unsigned *patience)
 {
@@ -272,6 +281,7 @@ static void drain(struct vhost *vhost, const struct virtqueue *vq, unsigned *pat
 			return;
 		(void)nanosleep(&pause, NULL);
 	}
+	vhost->drain_ms = DRAIN_AGAIN_MS;
 }
 
 /* On return the back-end has let go of the ring, as far as one can ask it to. */
@@ -302,14 +312,16 @@ static void stop_queue(struct virtio_dev *dev, unsigned index, unsigned *patienc
 
 static void vhost_queue_stop(struct virtio_dev *dev, unsigned index)
 {
-	unsigned patience = DRAIN_MS;
+	const struct vhost *vhost = dev->priv;
+	unsigned patience = vhost->drain_ms;
 
 	stop_queue(dev, index, &patience);
 }
 
 static void vhost_reset(struct virtio_dev *dev)
 {
-	unsigned patience = DRAIN_MS;
+	const struct vhost *vhost = dev->priv;
+	unsigned patience = vhost->drain_ms;
 
 	for (unsigned i = 0; i < dev->queue_count; i++)
 		stop_queue(dev, i, &patience);
@@ -366,6 +378,7 @@ static void vhost_free(struct vhost *vhost, struct loop *loop)
 	close_calls(vhost, loop);
 	if (vhost->inflight_fd >= 0)
 		close(vhost->inflight_fd);
+	cutoff_fini(&vhost->cutoff);
 	free(vhost);
 }
 
@@ -378,7 +391,7 @@ static void vhost_destroy(struct virtio_dev *dev)
 	{                                                                                       \
 		.name = (name_), .id = (id_), .remote = true, .config_read = vhost_config_read, \
 		.config_write = vhost_config_write, .ready = vhost_ready, .reset = vhost_reset, \
-		.queue_stop = vhost_queue_stop, .destroy = vhost_destroy,                       \
+		.queue_stop = vhost_queue_stop, .ring = vhost_ring, .destroy = vhost_destroy,   \
 	}
 
 static const struct virtio_type vhost_types[] = {
@@ -427,6 +440,8 @@ static int make_device(struct vhost *vhost, struct virtio_dev *dev, unsigned ind
 	vhost->dev = dev;
 	r = open_calls(vhost, loop, queues);
 	if (!r)
+		r = cutoff_init(&vhost->cutoff);
+	if (!r)
 		r = loop_add(loop, vhost->link.fd, EPOLLIN, on_link, vhost);
 	if (r < 0)
 		virtio_dev_fini(dev); /* frees vhost too */
@@ -442,6 +457,7 @@ static struct vhost *vhost_new(const struct vhost_user_config *config)
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
 		vhost->call[i].fd = -1;
 	vhost->inflight_fd = -1;
+	vhost->drain_ms = DRAIN_MS;
 	vhost->kind = config->kind;
 	vhost->peer = config->peer;
 	vhost->gone_fn = config->gone;

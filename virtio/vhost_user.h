@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cutoff.h"
 #include "virtio/devices.h"
 #include "virtio/vhost_user_msg.h"
 
@@ -32,6 +33,8 @@ struct vhost {
 	loop_fn gone_fn;
 	void *gone_opaque;
 	bool started[VIRTIO_MAX_QUEUES];
+	struct cutoff cutoff; /* of doorbells that we ring */
+	unsigned drain_ms;    /* for a disk's requests at a reset */
 	struct vhost_call call[VIRTIO_MAX_QUEUES];
 	int inflight_fd; /* the back-end's notes on requests in flight, -1: it wants none */
 	size_t config_size;

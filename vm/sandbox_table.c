@@ -234,6 +234,12 @@ static const struct sandbox_row rows[] = {
 	{ CALL(sendmsg), .features = SANDBOX_BACKEND, .in = MAIN,
 	  .why = "requests to a back-end, with eventfds" },
 	{ CALL(recvmsg), .features = SANDBOX_BACKEND, .in = MAIN, .why = "a back-end's answers" },
+	{ CALL(timer_create), .features = SANDBOX_BACKEND, .in = BUILD,
+	  .why = "cutting off a doorbell that a back-end makes wait" },
+	{ CALL(timer_settime), .features = SANDBOX_BACKEND, .in = MAIN,
+	  .why = "cutting off a doorbell that a back-end makes wait" },
+	{ CALL(timer_delete), .features = SANDBOX_BACKEND, .in = MAIN,
+	  .why = "cutting off a doorbell that a back-end makes wait" },
 };
 
 /* The requests of ioctl that only this architecture makes. */

@@ -13,10 +13,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +47,20 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 	(void)left;
 	atomic_fetch_add(&slept_ms, (unsigned)(time->tv_sec * 1000 + time->tv_nsec / 1000000));
 	return 0;
+}
+
+static int filled_when_polled = -1; /* an eventfd */
+
+/* In place of the C library's: somebody else fills the eventfd just after it was seen to have room. */
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	const struct timespec wait = { timeout / 1000, timeout % 1000 * 1000000L };
+	const uint64_t full = UINT64_MAX - 1;
+	int r = (int)syscall(SYS_ppoll, fds, count, timeout < 0 ? NULL : &wait, NULL, 0);
+
+	if (r > 0 && fds[0].fd == filled_when_polled)
+		assert_int_equal(write(fds[0].fd, &full, 8), 8);
+	return r;
 }
 
 /* A bench whose memory another process could have. */
@@ -249,6 +265,66 @@ static void blocking_eventfds(void **state)
 	bench_fini(&b);
 }
 
+/*
+ * A doorbell that comes to us because KVM did not take it, and one that we ring when a ring starts: both wait
+ * for nobody, neither at a counter that is full nor at one that is filled under our hands.
+ */
+static void test_threat_09_blocking_doorbells(void **state)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	struct bench b;
+	uint64_t count;
+
+	(void)state;
+	bench_init(&b);
+	assert_int_equal(bench_create(&b, VHOST_USER_FS), 0);
+	rig_start(&b.rig, 0, 2);
+	(void)alarm(20);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(read(b.fake.ring[i].kick, &count, 8), 8);
+	assert_int_equal(fcntl(b.fake.ring[0].kick, F_SETFL, 0), 0);
+	assert_int_equal(write(b.fake.ring[0].kick, &full, 8), 8);
+	virtio_kick(b.rig.dev, 0);
+	virtio_kick(b.rig.dev, 1);
+	assert_int_equal(read(b.fake.ring[1].kick, &count, 8), 8);
+	assert_int_equal(b.gone, 0);
+	assert_int_equal(read(b.fake.ring[0].kick, &count, 8), 8);
+	filled_when_polled = b.rig.dev->kick_fd[0];
+	virtio_kick(b.rig.dev, 0);
+	assert_int_equal(b.gone, 1);
+	assert_int_equal(virtio_status(b.rig.dev) & VIRTIO_S_NEEDS_RESET, VIRTIO_S_NEEDS_RESET);
+	/* Once is enough. */
+	assert_int_equal(read(b.fake.ring[0].kick, &count, 8), 8);
+	virtio_kick(b.rig.dev, 0);
+	(void)alarm(0);
+	filled_when_polled = -1;
+	bench_fini(&b);
+}
+
+static void doorbell_filled_at_the_start(void **state)
+{
+	struct bench b;
+	uint64_t count;
+
+	(void)state;
+	bench_init(&b);
+	assert_int_equal(bench_create(&b, VHOST_USER_FS), 0);
+	rig_start(&b.rig, 0, 2);
+	assert_int_equal(read(b.fake.ring[0].kick, &count, 8), 8);
+	assert_int_equal(fcntl(b.fake.ring[0].kick, F_SETFL, 0), 0);
+	virtio_set_status(b.rig.dev, 0);
+	(void)alarm(20);
+	filled_when_polled = b.rig.dev->kick_fd[0];
+	assert_true(dr_negotiate(b.rig.dev, b.rig.features));
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(dr_setup_queue(b.rig.dev, i, &b.rig.ring[i]));
+	(void)dr_driver_ok(b.rig.dev);
+	(void)alarm(0);
+	filled_when_polled = -1;
+	assert_int_equal(b.gone, 1);
+	bench_fini(&b);
+}
+
 /* A driver that announces in all its rings what it never offered: a reset waits for that once, not for each. */
 static void drains_are_bounded_together(void **state)
 {
@@ -266,6 +342,13 @@ static void drains_are_bounded_together(void **state)
 	atomic_store(&slept_ms, 0);
 	virtio_set_status(b.rig.dev, 0);
 	assert_in_range(atomic_load(&slept_ms), 1000, 2000);
+	/* Nor as long again. */
+	rig_start(&b.rig, 0, 4);
+	for (unsigned i = 0; i < 4; i++)
+		dr_set_avail_idx(&b.rig.ring[i], 1);
+	atomic_store(&slept_ms, 0);
+	virtio_set_status(b.rig.dev, 0);
+	assert_in_range(atomic_load(&slept_ms), 1, 50);
 	assert_int_equal(b.gone, 0);
 	bench_fini(&b);
 }
@@ -589,6 +672,8 @@ int main(void)
 		cmocka_unit_test(rings_start_and_stop),
 		cmocka_unit_test(calls_become_interrupts),
 		cmocka_unit_test(blocking_eventfds),
+		cmocka_unit_test(test_threat_09_blocking_doorbells),
+		cmocka_unit_test(doorbell_filled_at_the_start),
 		cmocka_unit_test(drains_are_bounded_together),
 		cmocka_unit_test(blk_config),
 		cmocka_unit_test(net_without_protocol_features),
