@@ -61,7 +61,7 @@ static void move(struct vqueue *queue, u32 first, u32 count)
 /* Waits until the machine wants another number of pages than @now. */
 static u32 await_target(u32 now)
 {
-	u64 give_up = plat_cycles() + 100000000000ULL;
+	u64 give_up = plat_cycles() + PATIENCE;
 
 	while (mmio_read32(dev.base + NUM_PAGES) == now) {
 		if (plat_cycles() > give_up)
@@ -95,6 +95,7 @@ static void offer_stats(void)
 
 u32 guest_main(void)
 {
+	u64 give_up;
 	u32 pages;
 
 	if (!virtio_find(&dev, VIRTIO_BALLOON, 0))
@@ -136,10 +137,9 @@ u32 guest_main(void)
 	list[0] = 0xffffffff;
 	virtio_put(&inflate, 0, &(struct vbuf){ (uptr)list, 4, false }, 1, false);
 	virtio_kick(&dev, &inflate);
-	for (u32 i = 0; !(virtio_status(&dev) & VS_NEEDS_RESET); i++) {
-		CHECK(i < 1000000, 12);
-		plat_relax();
-	}
+	give_up = plat_cycles() + PATIENCE;
+	while (!(virtio_status(&dev) & VS_NEEDS_RESET))
+		CHECK(plat_cycles() < give_up, 12);
 	bring_up(0);
 	move(&inflate, FIRST / PAGE, 1);
 	print("balloon: all is well\n");

@@ -65,7 +65,7 @@ static void start(void)
 /* One request; true when the device answered it, false when it wants a reset. */
 static bool request(void)
 {
-	u64 give_up = plat_cycles() + 50000000000ULL;
+	u64 give_up = plat_cycles() + PATIENCE;
 	struct vused_elem elem;
 
 	/* For the random device the chain begins at the data: it reads nothing. */

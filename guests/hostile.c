@@ -13,7 +13,7 @@
 /* What may follow an attack. */
 enum { RESET = 1, ANSWER = 2, NOTHING = 4, ANY = 7 };
 
-enum { SIZE = 8, CANARY = 0x5ca1ab1e, PATIENCE = 60000000, HOLE = 0xd0000000 };
+enum { SIZE = 8, CANARY = 0x5ca1ab1e, MOMENT = 60000000, HOLE = 0xd0000000 };
 
 static struct vdevice dev;
 static bool disk;
@@ -362,7 +362,7 @@ static void canaries(const char *after)
 /* What follows: RESET, ANSWER or NOTHING. */
 static u32 outcome(bool patient)
 {
-	u64 give_up = plat_cycles() + (patient ? 100ULL : 1ULL) * PATIENCE;
+	u64 give_up = plat_cycles() + (patient ? PATIENCE : MOMENT);
 
 	while (plat_cycles() < give_up) {
 		if (virtio_status(&dev) & VS_NEEDS_RESET)

@@ -26,7 +26,7 @@ u32 guest_main(void)
 			fail(1, "processor %u does not start", cpu);
 		sum += ROUNDS * (cpu + 1);
 	}
-	give_up = plat_cycles() + 30000000000ULL;
+	give_up = plat_cycles() + PATIENCE;
 	while (__atomic_load_n(&arrived, __ATOMIC_SEQ_CST) < cpus - 1) {
 		if (plat_cycles() > give_up)
 			fail(2, "%u of %u processors arrived", arrived + 1, cpus);

@@ -18,11 +18,10 @@ enum {
 	CONFIG_STATUS = 4, /* the 32-bit word with the status in its upper half */
 };
 
-#define NET_MAC	    (1ULL << 5)
-#define NET_MERGE   (1ULL << 15)
-#define NET_STATUS  (1ULL << 16)
-#define LINK_UP	    0x10000u
-#define WAIT_CYCLES 20000000000ULL
+#define NET_MAC	   (1ULL << 5)
+#define NET_MERGE  (1ULL << 15)
+#define NET_STATUS (1ULL << 16)
+#define LINK_UP	   0x10000u
 
 static struct vdevice dev;
 static struct vqueue receive, transmit;
@@ -71,6 +70,20 @@ static void send(u32 first)
 	virtio_put(&transmit, first, bufs, 2, false);
 }
 
+static bool link_up(void)
+{
+	return mmio_read32(dev.base + VM_CONFIG + CONFIG_STATUS) & LINK_UP;
+}
+
+/* None comes over a link that is down. */
+static void await_packet(void)
+{
+	u64 give_up = plat_cycles() + PATIENCE;
+
+	while (!virtio_pending(&receive) && plat_cycles() < give_up)
+		CHECK(link_up() || virtio_pending(&receive), 13);
+}
+
 /* The next packet, its buffers put together and offered again: its length. */
 static u32 take_packet(u32 size)
 {
@@ -80,6 +93,7 @@ static u32 take_packet(u32 size)
 		struct vused_elem elem;
 		struct vbuf buf = { 0, size, true };
 
+		await_packet();
 		if (!virtio_take(&receive, &elem))
 			fail(6, "no packet came; device status %x", virtio_status(&dev));
 		CHECK(elem.id < BUFFERS && elem.len <= size, 7);
@@ -132,11 +146,6 @@ static void reset_in_flight(void)
 	CHECK(virtio_status(&dev) == 0, 12);
 }
 
-static bool link_up(void)
-{
-	return mmio_read32(dev.base + VM_CONFIG + CONFIG_STATUS) & LINK_UP;
-}
-
 u32 guest_main(void)
 {
 	u64 give_up;
@@ -156,7 +165,7 @@ u32 guest_main(void)
 	if (!cmdline_has("link"))
 		return 0;
 	print("virtio-net: waiting\n");
-	give_up = plat_cycles() + WAIT_CYCLES;
+	give_up = plat_cycles() + PATIENCE;
 	while (link_up())
 		CHECK(plat_cycles() < give_up, 14);
 	make_request();

@@ -49,6 +49,11 @@ int plat_cpu_start(u32 cpu, void (*entry)(u32 cpu));
 
 /* Time and waiting. plat_cycles() counts up at a constant rate, unknown to us, around 1-5 GHz. */
 u64 plat_cycles(void);
+/*
+ * Cycles after which a guest gives up what never comes: more than a minute on any processor, for a host
+ * that has other things to do.
+ */
+#define PATIENCE 500000000000ULL
 void plat_relax(void);
 /* With interrupts off: wait until an interrupt came and was handled; off again after it. */
 void plat_wait_irq(void);

@@ -4,9 +4,6 @@
 #include "lib/platform.h"
 #include "lib/string.h"
 
-/* A wait of several seconds on any processor up to 5 GHz, more on slower ones. */
-#define WAIT_CYCLES 50000000000ULL
-
 bool virtio_find(struct vdevice *dev, u32 id, u32 nth)
 {
 	for (u32 i = 0; i < plat_virtio_windows(); i++) {
@@ -37,7 +34,7 @@ u64 virtio_offered(struct vdevice *dev)
 
 void virtio_reset(struct vdevice *dev)
 {
-	u64 give_up = plat_cycles() + WAIT_CYCLES;
+	u64 give_up = plat_cycles() + PATIENCE;
 
 	mmio_write32(dev->base + VM_STATUS, 0);
 	while (virtio_status(dev) && plat_cycles() < give_up)
@@ -164,7 +161,7 @@ bool virtio_pending(struct vqueue *queue)
 
 bool virtio_take(struct vqueue *queue, struct vused_elem *elem)
 {
-	u64 give_up = plat_cycles() + WAIT_CYCLES;
+	u64 give_up = plat_cycles() + PATIENCE;
 
 	while (!virtio_pending(queue)) {
 		if (plat_cycles() > give_up)

@@ -51,7 +51,7 @@ int plat_cpu_start(u32 cpu, void (*entry)(u32 cpu))
 	x86_send_ipi(x86_acpi_cpu_id(cpu), ICR_SIPI | TRAMPOLINE >> 12);
 
 	/* The trampoline's words are shared: go on when this one has read them. */
-	give_up = plat_cycles() + 30000000000ULL;
+	give_up = plat_cycles() + PATIENCE;
 	while (!__atomic_load_n(&alive[cpu], __ATOMIC_ACQUIRE)) {
 		if (plat_cycles() > give_up)
 			return -1;
