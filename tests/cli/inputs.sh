@@ -9,7 +9,7 @@ good=$GUESTS/hello.elf
 bad() {
 	local name=$1 want=$2 regex=$3
 	shift 3
-	hv -t 20 "$@"
+	hv -t 200 "$@"
 	check "$name" "$want" "$regex" '' && one_line "$name: one line"
 }
 
@@ -122,7 +122,7 @@ hv -k "$good"
 cp "$out" whole
 for cut in 1 4 16 20 52 63 64 65 100 120 121 176 $((size / 8)) $((size / 4)); do
 	head -c "$cut" "$good" >part
-	hv -t 20 -k part
+	hv -t 200 -k part
 	case $status in
 	65) [ "$(wc -l <"$err")" = 1 ] || wrong="$wrong $cut:lines" ;;
 	0) cmp -s "$out" whole || wrong="$wrong $cut:output" ;;

@@ -7,6 +7,7 @@
  *	see:TEXT     wait until the terminal shows TEXT (after what was seen before)
  *	send:TEXT    type TEXT; \xNN is a byte
  *	raw          wait until the terminal is raw (no echo, no lines, no signals by keys)
+ *	quiet        wait until the terminal does not echo: whoever asks for a password drops what was typed before
  *	cook         set the terminal as it was at the start, as a shell does
  *	same         the terminal's modes are those of the start, to the last bit
  *	signal:N     send signal N to the command
@@ -93,6 +94,13 @@ static bool is_raw(const struct session *s)
 	       !(modes.c_iflag & (ICRNL | IXON)) && (modes.c_oflag & OPOST);
 }
 
+static bool is_quiet(const struct session *s)
+{
+	struct termios modes;
+
+	return tcgetattr(s->slave, &modes) == 0 && !(modes.c_lflag & ECHO);
+}
+
 static bool is_same(const struct session *s)
 {
 	struct termios modes;
@@ -134,6 +142,8 @@ static int try_step(struct session *s, const char *step)
 		return type(s, value) ? 1 : -1;
 	if (strcmp(step, "raw") == 0)
 		return is_raw(s);
+	if (strcmp(step, "quiet") == 0)
+		return is_quiet(s);
 	if (strcmp(step, "cook") == 0)
 		return tcsetattr(s->slave, TCSANOW, &s->start) == 0 ? 1 : -1;
 	if (strcmp(step, "same") == 0)

@@ -20,7 +20,7 @@ ulimit -c 0
 probe() {
 	local kind=$1 at=$2
 	shift 2
-	run_command 20 env LD_PRELOAD="$probe" PROBE="$kind" PROBE_AT="$at" "$HVRUN" "$@"
+	run_command 200 env LD_PRELOAD="$probe" PROBE="$kind" PROBE_AT="$at" "$HVRUN" "$@"
 }
 
 # The probe works: without the sandbox it gets through.

@@ -20,10 +20,10 @@ id=$(printf %16s "$id" | tr ' ' 0)
 refused() {
 	local name=$1 want=$2 regex=$3
 	shift 3
-	hv -t 20 "$@"
+	hv -t 200 "$@"
 	check "$name" "$want" "$regex" '' && one_line "$name: one line"
 }
-verify() { hv -t 20 verify --verify-key key.pub "$@"; }
+verify() { hv -t 200 verify --verify-key key.pub "$@"; }
 # by_minisign NAME FILE: minisign finds the signature right.
 by_minisign() {
 	if minisign -V -q -p key.pub -m "$2" >/dev/null 2>"$TMPDIR/minisign.err"; then
@@ -62,9 +62,9 @@ printf 'correct horse\n' >password
 pty=$TMPDIR/pty
 "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O1 -o "$pty" "$TEST_TOP/tests/cli/pty.c" 2>"$TMPDIR/cc" ||
 	not_ok 'build of tests/cli/pty.c' "$(head -n 1 "$TMPDIR/cc")"
-if (ulimit -v 100000 && exec "$pty" see:assword: 'send:correct horse\x0a' see:assword 'send:correct horse\x0a' exit:0 -- \
+if (ulimit -v 100000 && exec "$pty" see:assword: quiet 'send:correct horse\x0a' see:assword quiet 'send:correct horse\x0a' exit:0 -- \
 	sh -c 'exec minisign -G -f -p locked.pub -s locked.sec 2>&1') >pty.out 2>&1 && [ -s locked.sec ]; then
-	hv -t 60 sign -k vmlinuz -s locked.sec --password-file password
+	hv -t 200 sign -k vmlinuz -s locked.sec --password-file password
 	check 'sign: a key with a password' 0 '' ''
 	locked() { minisign -V -q -p locked.pub -m vmlinuz >/dev/null 2>&1; }
 	if locked; then ok 'sign: minisign verifies that'; else not_ok 'sign: minisign verifies that' 'it does not'; fi
@@ -76,13 +76,13 @@ if (ulimit -v 100000 && exec "$pty" see:assword: 'send:correct horse\x0a' see:as
 	refused 'sign: no password file' 66 'password file none: ' sign -k vmlinuz -s locked.sec --password-file none
 	# Typed, with slips taken back; nothing of it is shown.
 	rm vmlinuz.minisig
-	if said=$("$pty" 'see:password of locked.sec: ' wait:100 'send:no\x15correct horsX\x7fe\x0d' exit:0 same -- \
+	if said=$("$pty" 'see:password of locked.sec: ' quiet 'send:no\x15correct horsX\x7fe\x0d' exit:0 same -- \
 		sh -c '"$@" 2>shown' - "$HVRUN" sign -k vmlinuz -s locked.sec 2>&1) && locked; then
 		ok 'sign: a typed password'
 	else
 		not_ok 'sign: a typed password' "$said"
 	fi
-	if said=$("$pty" 'see:password of locked.sec: ' wait:100 'send:corr\x03' exit:66 same -- \
+	if said=$("$pty" 'see:password of locked.sec: ' quiet 'send:corr\x03' exit:66 same -- \
 		sh -c '"$@" 2>shown' - "$HVRUN" sign -k vmlinuz -s locked.sec 2>&1); then
 		ok 'sign: Ctrl-C at the password'
 	else

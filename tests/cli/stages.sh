@@ -6,19 +6,21 @@
 need_kvm
 [ -z "${HVRUN_SANITIZER:-}" ] || skip_all 'builds with sanitizers are not locked in'
 
-# start [COMMAND...] -- ARG...: hvrun runs a guest that never ends; its number in $pid once it runs.
+# start [COMMAND...] -- ARG...: hvrun runs a guest that never ends; its number in $pid once each of its threads has
+# its list: the guest's line comes from a vCPU behind its own, by the loop behind its own.
 start() {
 	local before=()
 	while [ "$1" != -- ]; do before+=("$1") && shift; done
 	shift
 	err=$TMPDIR/stderr
 	: >"$err" # what the one before said
+	: >"$TMPDIR/stdout"
 	# Descriptor 9 and a word in the environment are what a careless parent leaves.
 	HVRUN_TEST_SECRET=hunter2 "${before[@]}" "$HVRUN" -k "$GUESTS/spin.elf" -v "$@" </dev/null >"$TMPDIR/stdout" \
 		2>"$err" 9</etc/passwd &
 	pid=$!
 	for _ in $(seq 1000); do
-		grep -q 'first vcpu entered' "$err" && return 0
+		grep -q 'first vcpu entered' "$err" && grep -q 'spin: for ever' "$TMPDIR/stdout" && return 0
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done

@@ -53,7 +53,8 @@ on_pty 'stopped and continued, it is raw again' '' see:spin: raw signal:19 cook 
 on_pty 'Ctrl-A Ctrl-A sends one' '' see:ready raw 'send:\x01\x01zq' 'see:echo: 2 bytes, sum 124 126' exit:0 same -- "${echo_guest[@]}"
 on_pty 'Ctrl-C, Ctrl-Z, Ctrl-S, return are the guest'"'"'s' '' see:ready raw 'send:\x03\x1a\x13\x0dq' 'see:echo: 4 bytes, sum 62 145' exit:0 same -- "${echo_guest[@]}"
 
-on_pty 'no console: the terminal is not touched' 'signal 2 ' wait:1500 same 'send:\x03' exit:130 same -- "${spin[@]}" --console none
+on_pty 'no console: the terminal is not touched' '' 'see:first vcpu entered' same 'send:\x03' 'see:signal 2 ' exit:130 same -- \
+	sh -c 'exec "$@" 2>&1' - "${spin[@]}" --console none -v
 on_pty 'in the background: not touched, not stopped' '' -b exit:0 same -- "$HVRUN" -q -k "$GUESTS/hello.elf"
 
 # Without a terminal there are no keys: every byte is the guest's.

@@ -7,7 +7,7 @@
 wrong() {
 	local name=$1 regex=$2
 	shift 2
-	hv -t 10 "$@"
+	hv -t 200 "$@"
 	check "$name" 64 "$regex" '' && one_line "$name: one line"
 }
 

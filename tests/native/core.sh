@@ -23,7 +23,7 @@ else
 	not_ok native-core-readelf "$(tail -n 12 "$TMP/elf" "$TMP/elf.err" | tr '\n' '|')"
 fi
 if command -v gdb-multiarch >/dev/null; then
-	timeout 60 gdb-multiarch -nx -batch "$GUESTS/panic.elf" -c "$CORE" -ex 'info threads' -ex backtrace \
+	timeout "$LIMIT" gdb-multiarch -nx -batch "$GUESTS/panic.elf" -c "$CORE" -ex 'info threads' -ex backtrace \
 		-ex 'x/s command_line' </dev/null >"$TMP/gdb" 2>&1
 	missing=
 	for want in '^#0 ' '^#[0-9] .* guest_main \(\)' '^\* 1 +LWP 1' '^  2 +LWP 2' '"console=ttyS0'; do

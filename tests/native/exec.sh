@@ -54,7 +54,12 @@ on standard error"
 	mkdir -p "$TMP/modules" && echo kernel/fs/ext4/ext4.ko >"$TMP/modules/modules.builtin"
 	in_guest --root "$TMP/root" --modules "$TMP/modules" -- true
 	is exec-kernel-lacks-virtio-fs "$status $(grep -c 'copy of .*: this kernel has no virtio-fs' "$TMP/err")" '0 1'
-	is exec-leaves-nothing "$(find /tmp /var/tmp -maxdepth 1 -user "$(id -un)" -newer "$TMP/root/etc/name" -name 'hvrun-??????' | wc -l)" 0
+	# Other tests of this moment have such folders, too, for the moment in which a daemon comes to its socket.
+	left=$(find /tmp /var/tmp -maxdepth 1 -user "$(id -un)" -newer "$TMP/root/etc/name" -name 'hvrun-??????')
+	for name in $left; do
+		for _ in $(seq 2000); do [ -e "$name" ] || break; sleep 0.05; done
+	done
+	is exec-leaves-nothing "$(for name in $left; do [ ! -e "$name" ] || echo "$name"; done)" ''
 fi
 
 # By virtiofsd, as by default; the guest does not look at its root.
@@ -78,7 +83,7 @@ run_panic() {
 	status=0
 	local guest=$1
 	shift
-	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/$guest.elf" -m 64M --timeout 5 --root "$TMP/root" "$@" -- true \
+	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/$guest.elf" -m 64M --timeout 200 --root "$TMP/root" "$@" -- true \
 		</dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 run_panic panic --report "$TMP/report" --core "$TMP/core"
@@ -91,10 +96,7 @@ held() {
 	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/spin.elf" -m 64M --root "$TMP/root" -a busy --log "$TMP/log" \
 		"$@" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
-	for _ in $(seq 100); do
-		[ ! -S "$TMP/socket" ] || [ ! -e "$TMP/log" ] || break
-		sleep 0.05
-	done
+	until { [ -S "$TMP/socket" ] && [ -e "$TMP/log" ]; } || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 over() {
 	status=0
@@ -129,10 +131,7 @@ else
 		timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/command.elf" -m 64M "${copied[@]}" -q -a status=7 \
 			--gdb "unix:$TMP/socket" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
 		pid=$!
-		for _ in $(seq 100); do
-			[ ! -S "$TMP/socket" ] || break
-			sleep 0.05
-		done
+		until [ -S "$TMP/socket" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 		attach "$GUESTS/command.elf" "$ends"
 		over
 		is exec-gdb-$ends "$status $(grep -c '^#0 .*guest_main ()' "$TMP/gdb") $(grep -c 'exited with code 07' "$TMP/gdb")" "$wanted"

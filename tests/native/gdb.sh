@@ -10,17 +10,14 @@ SOCKET=$TMP/gdb.sock
 
 # begin GUEST [options...]: hvrun in the background, waiting for a debugger.
 begin() {
-	local guest=$1 n
+	local guest=$1
 	shift
 	rm -f "$SOCKET" "$TMP/out"
 	timeout -k 5 "$LIMIT" "$HVRUN" -k "$GUESTS/$guest.elf" -m 64M --gdb "unix:$SOCKET${nowait:-}" "$@" \
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	symbols=$GUESTS/$guest.elf
-	for n in $(seq 2000); do
-		[ ! -S "$SOCKET" ] || break
-		sleep 0.05
-	done
+	until [ -S "$SOCKET" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 
 # gdb COMMAND...: attached to it; what gdb says in $TMP/gdb.

@@ -5,7 +5,7 @@
 cd "$TEST_TOP" || exit 1
 command -v afl-fuzz >/dev/null && command -v afl-clang-fast >/dev/null || skip_all 'there is no AFL++ here'
 
-ENGINE=nonsense run_command 20 tools/fuzz qcow2 5
+ENGINE=nonsense run_command 200 tools/fuzz qcow2 5
 if [ "$status" = 64 ] && grep -q 'neither libfuzzer nor afl' "$err"; then ok other-engine; else not_ok other-engine "status $status"; fi
 
 # Building everything for it takes minutes: only the long form does that.

@@ -12,7 +12,7 @@ sample() { # sample TEXT: a tree with that function body in virtio/x.c, from lin
 	mkdir -p "$tree/virtio"
 	printf '%s\n' 'enum { HEADER = 16, BODY = 2 };' 'static int f(struct dev *d, gpa_t at)' '{' \
 		"$1" '}' >"$tree/virtio/x.c"
-	run_command 20 tools/check-fetch "$tree"
+	run_command 200 tools/check-fetch "$tree"
 }
 
 finds() { # finds NAME LINE EXPECT TEXT
@@ -78,7 +78,7 @@ finds_in_file() { # finds_in_file NAME LINE TEXT: the whole of virtio/x.c
 	rm -rf "$tree"
 	mkdir -p "$tree/virtio"
 	printf '%s\n' "$3" >"$tree/virtio/x.c"
-	run_command 20 tools/check-fetch "$tree"
+	run_command 200 tools/check-fetch "$tree"
 	if [ "$status" = 1 ] && [ "$(wc -l <"$out")" = 1 ] && grep -q "^virtio/x.c:$2: second fetch" "$out"; then
 		ok "$1"
 	else
@@ -127,7 +127,7 @@ static int g(struct dev *d, gpa_t at)
 {
 	mem_read(d->mem, at, a, 8);'
 
-run_command 20 tools/check-fetch "$TMPDIR/nothing"
+run_command 200 tools/check-fetch "$TMPDIR/nothing"
 if [ "$status" != 0 ]; then ok no-tree; else not_ok no-tree 'status 0'; fi
-run_command 60 tools/check-fetch .
+run_command 200 tools/check-fetch .
 if [ "$status" = 0 ]; then ok this-tree; else not_ok this-tree "$(head -n 5 "$out" | tr '\n' '|')"; fi

@@ -9,7 +9,7 @@ printf '%s\n' 'GNU ld' ===== 'SECTIONS {' '  .text           :' '  {' '    *(.te
 	'  .rodata         : { *(.rodata .rodata.* .gnu.linkonce.r.*) }' '}' ===== >"$script"
 printf '%s\n' '# words' '' 'vm/vm.o .text.build' 'vm/vm.o .text.climb' 'libc.a:malloc.o .text' >"$list"
 
-run_command 20 tools/hot-script "$list" "$script"
+run_command 200 tools/hot-script "$list" "$script"
 printf '%s\n' 'SECTIONS {' '  .text           :' '  {' '    */vm/vm.o(.text.build .text.build.*)' \
 	'    */vm/vm.o(.text.climb .text.climb.*)' '    *libc.a:malloc.o(.text .text.*)' \
 	'    */vm/vm.o(.text .text.*)' '    *(.text .text.*)' '  }' '  .rodata         : {' '    */vm/vm.o(.rodata .rodata.*)' \
@@ -22,7 +22,7 @@ else
 fi
 
 sed -i '/rodata/d' "$script"
-run_command 20 tools/hot-script "$list" "$script"
+run_command 200 tools/hot-script "$list" "$script"
 if [ "$status" != 0 ] && grep -q 'no .rodata as expected' "$err"; then
 	ok "another kind of script is refused in words"
 else

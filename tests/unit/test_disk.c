@@ -396,14 +396,17 @@ static void zeroes(void **state)
 		host.longest = 100000;
 		assert_int_equal(disk->ops->write_zeroes(disk, off, len, way % 2), 0);
 		assert_int_equal(disk->ops->write_zeroes(disk, 0, 0, way % 2), 0);
-		assert_int_equal(disk->ops->discard(disk, SIZE - 512, 512),
-				 host.no_holes ? -EOPNOTSUPP : 0);
+		assert_int_equal(disk->ops->discard(disk, SIZE - 512, 512), 0);
 		assert_int_equal(disk->ops->discard(disk, 0, 0), 0);
 		assert_int_equal(lseek(second, 0, SEEK_END), SIZE);
 		assert_int_equal(pread(second, back, SIZE, 0), SIZE);
-		for (size_t i = 0; i < SIZE - 512; i++)
-			if (back[i] != (i >= off && i < off + len ? 0 : image_byte(i)))
+		/* What was discarded is gone, or as it was where the host has no holes. */
+		for (size_t i = 0; i < SIZE; i++) {
+			bool gone = i < SIZE - 512 ? i >= off && i < off + len : !host.no_holes;
+
+			if (back[i] != (gone ? 0 : image_byte(i)))
 				fail_msg("way %u byte %zu", way, i);
+		}
 		disk_close(disk);
 		(void)close(second);
 	}

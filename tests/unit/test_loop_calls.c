@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hw/loop.h"
@@ -86,7 +87,6 @@ struct shared {
 	unsigned int inside;
 	unsigned int timer_fired;
 	struct loop_timer *timer;
-	atomic_uint finished;
 };
 
 static void add_one(void *opaque)
@@ -115,7 +115,6 @@ static void *hammer(void *arg)
 
 	for (unsigned int i = 0; i < BLOWS; i++)
 		loop_call(s->loop, add_one, s);
-	atomic_fetch_add(&s->finished, 1);
 	return NULL;
 }
 
@@ -179,31 +178,58 @@ static void stop_within_a_call(void **state)
 	}
 }
 
-/* Calls must not starve sources: a source made ready under constant calls is served. */
+/* Calls must not starve sources: a source made ready under constant calls, which end when it was served, is served. */
+enum { PATIENCE_S = 60 };
+
+struct siege {
+	struct shared shared;
+	atomic_bool served;
+	time_t end; /* of patience */
+};
+
+static time_t now_s(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 static void serve(void *opaque)
 {
 	atomic_store((atomic_bool *)opaque, true);
 }
 
+static void *besiege(void *arg)
+{
+	struct siege *s = (struct siege *)arg;
+
+	while (!atomic_load(&s->served) && now_s() < s->end)
+		loop_call(s->shared.loop, add_one, &s->shared);
+	return NULL;
+}
+
 static void calls_do_not_starve_sources(void **state)
 {
 	struct loop *loop = (struct loop *)*state;
-	struct shared s = { .loop = loop };
-	atomic_bool served = false;
+	struct siege s = { .shared.loop = loop, .end = now_s() + PATIENCE_S };
 	struct loop_thread thread;
-	pthread_t hammers[HAMMERS];
-	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_t hammers[HAMMERS], ran;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	assert_int_equal(loop_timer_add(loop, on_timer, &s, &s.timer), 0);
-	assert_int_equal(loop_add_eventfd(loop, fd, serve, &served), 0);
+	assert_int_equal(loop_timer_add(loop, on_timer, &s.shared, &s.shared.timer), 0);
+	assert_int_equal(loop_add_eventfd(loop, fd, serve, &s.served), 0);
 	loop_thread_start(&thread, loop);
+	/* Whoever calls does it himself until the thread owns the loop. */
+	do
+		loop_call(loop, note_thread, &ran);
+	while (!pthread_equal(ran, thread.id));
 	for (size_t i = 0; i < HAMMERS; i++)
-		assert_int_equal(pthread_create(&hammers[i], NULL, hammer, &s), 0);
-	while (!atomic_load(&served) && atomic_load(&s.finished) < HAMMERS)
-		(void)usleep(100);
-	assert_true(atomic_load(&served));
+		assert_int_equal(pthread_create(&hammers[i], NULL, besiege, &s), 0);
+	assert_int_equal(eventfd_write(fd, 1), 0);
 	for (size_t i = 0; i < HAMMERS; i++)
 		assert_int_equal(pthread_join(hammers[i], NULL), 0);
+	assert_true(atomic_load(&s.served) && now_s() < s.end);
 	loop_thread_end(&thread);
 	(void)close(fd);
 }

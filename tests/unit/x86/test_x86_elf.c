@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <time.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -305,7 +305,8 @@ static void test_threat_09_endless_notes(void **state)
 	enum { SIZE = 32 * MIB };
 	uint8_t *big = (uint8_t *)calloc(1, SIZE);
 	struct kernel_file image;
-	struct timespec start, end;
+	struct rusage start,
+		end; /* the child's, by its own time: others may have the processor meanwhile */
 
 	(void)state;
 	assert_non_null(big);
@@ -317,11 +318,11 @@ static void test_threat_09_endless_notes(void **state)
 	}
 	memcpy(big, image_bytes, ELF_SIZE);
 	image = (struct kernel_file){ .data = big, .size = SIZE, .name = "vmlinuz" };
-	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &start), 0);
+	assert_int_equal(getrusage(RUSAGE_CHILDREN, &start), 0);
 	expect_refused(image, 64 * MIB, -ENOEXEC,
 		       "its ELF notes contradict themselves, or are too many");
-	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &end), 0);
-	assert_true(end.tv_sec - start.tv_sec < 10);
+	assert_int_equal(getrusage(RUSAGE_CHILDREN, &end), 0);
+	assert_true(end.ru_utime.tv_sec - start.ru_utime.tv_sec < 10);
 	free(big);
 }
 
