@@ -29,6 +29,7 @@ enum {
 	BATCH_CHAINS = 64,	/* taken before other sources of the loop get a turn */
 	BATCH_BYTES = 2 << 20,	/* served at once before that */
 	TRY_BYTES = 256 * 1024, /* the longest transfer done on the loop */
+	RING_BYTES = 16 << 20,	/* with io_uring at once, which cannot be told to leave them */
 };
 
 struct blk {
@@ -37,6 +38,7 @@ struct blk {
 	atomic_bool stop;     /* of rules */
 	struct io_pool *pool; /* NULL: everything is done on the loop */
 	struct io_ring *ring; /* NULL: not by io_uring */
+	uint64_t ring_bytes;  /* of requests that it has */
 	uint8_t config[BLK_CONFIG_SIZE];
 	struct blk_complaints complaints;
 
@@ -91,15 +93,33 @@ static void tell(struct blk *blk)
 	}
 }
 
-/* Whether io_uring has the request now: it does reads and writes, the threads all else. */
+/*
+ * Whether io_uring has the request now: it does reads and writes, the threads all else. What the kernel has
+ * once, a reset has to wait for: so it gets no more at a time than that may be.
+ */
 static bool queue_on_ring(struct blk *blk, struct blk_request *req)
 {
 	bool write = req->type == BLK_T_OUT;
 
-	if (!write && req->type != BLK_T_IN)
+	if ((!write && req->type != BLK_T_IN) || blk->ring_bytes + req->len > RING_BYTES ||
+	    !io_ring_queue(blk->ring, write, req->iov, req->segs, req->offset,
+			   blk->rules.write_through, req))
 		return false;
-	return io_ring_queue(blk->ring, write, req->iov, req->segs, req->offset,
-			     blk->rules.write_through, req);
+	blk->ring_bytes += req->len;
+	return true;
+}
+
+/* The next request that came out of the ring, with *@whole; NULL for none. */
+static struct blk_request *reap_one(struct blk *blk, bool *whole)
+{
+	int64_t result = 0;
+	struct blk_request *req = io_ring_reap(blk->ring, &result);
+
+	if (!req)
+		return NULL;
+	blk->ring_bytes -= req->len;
+	*whole = result >= 0 && (uint64_t)result == req->len;
+	return req;
 }
 
 /*
@@ -109,10 +129,10 @@ static bool queue_on_ring(struct blk *blk, struct blk_request *req)
 static void reap_ring(struct blk *blk)
 {
 	struct blk_request *req;
-	int64_t result;
+	bool whole;
 
-	while ((req = io_ring_reap(blk->ring, &result)) != NULL) {
-		if (result < 0 || (uint64_t)result != req->len) {
+	while ((req = reap_one(blk, &whole)) != NULL) {
+		if (!whole) {
 			io_pool_submit(blk->pool, &req->job);
 			continue;
 		}
@@ -126,8 +146,12 @@ static void submit_ring(struct blk *blk)
 {
 	void *refused;
 
-	while (io_ring_submit(blk->ring, &refused))
-		io_pool_submit(blk->pool, &((struct blk_request *)refused)->job);
+	while (io_ring_submit(blk->ring, &refused)) {
+		struct blk_request *req = refused;
+
+		blk->ring_bytes -= req->len;
+		io_pool_submit(blk->pool, &req->job);
+	}
 	reap_ring(blk);
 }
 
@@ -265,20 +289,21 @@ static void put_jobs(struct blk *blk, const struct io_job *job)
 
 /*
  * Waits for what is being done, and forgets it. What no thread has begun is not done any more: 64 requests of
- * gigabytes would hold the loop for hours; nor are more than 16 MiB of a long one.
+ * gigabytes would hold the loop for hours; nor are more than 16 MiB of a long one. io_uring ends what it has,
+ * which is never more than RING_BYTES.
  */
 static void blk_reset(struct virtio_dev *dev)
 {
 	struct blk *blk = blk_of(dev);
-	struct blk_request *req;
-	int64_t result;
+	const struct blk_request *req;
+	bool whole;
 
 	blk->waiting = 0;
 	blk->news = 0;
 	blk_limits_reset(&blk->limits);
 	while (blk->ring && io_ring_in_flight(blk->ring) > 0) {
 		io_ring_wait(blk->ring);
-		while ((req = io_ring_reap(blk->ring, &result)) != NULL)
+		while ((req = reap_one(blk, &whole)) != NULL)
 			put_request(blk, req);
 	}
 	if (!blk->pool)
