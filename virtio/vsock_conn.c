@@ -387,6 +387,7 @@ void virtio_vsock_connected(struct virtio_dev *dev, uint64_t cookie, int fd)
 		vsock_conn_reset(conn);
 	} else {
 		conn->state = VSOCK_OPEN;
+		vsock_conn_deadline(conn, 0);
 		conn->say = VSOCK_SAY(RESPONSE);
 		vsock_conn_settle(conn);
 	}

@@ -328,6 +328,30 @@ static void test_threat_08_who_never_answers(void **state)
 	vsock_rig_close(&v);
 }
 
+/* Who has been answered may be silent as long as it likes, whichever side asked. */
+static void open_connections_have_time(void **state)
+{
+	struct vsock_rig v;
+	uint32_t port;
+	char byte;
+	int fds[2];
+
+	(void)state;
+	vsock_rig_open(&v, 4, 8);
+	fds[0] = vsock_rig_from_guest(&v);
+	fds[1] = vsock_rig_from_host(&v, &port);
+	later(&v, 3600);
+	vsock_rig_quiet(&v);
+	assert_int_equal(vsock_rig_conns(&v), 2);
+	vsock_rig_tell(fds[0], "x");
+	assert_int_equal(vsock_rig_expect(&v, RW).src_port, HOST_PORT);
+	vsock_rig_send(&v, vsock_rig_packet(&v, RW, port), "y", 1);
+	assert_int_equal(read(fds[1], &byte, 1), 1);
+	close(fds[0]);
+	close(fds[1]);
+	vsock_rig_close(&v);
+}
+
 static int create(struct dev_rig *rig, struct virtio_dev **dev)
 {
 	const struct virtio_vsock_config config = { .cid = 3, .listen_fd = -1, .conns = 4 };
@@ -352,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_threat_08_many),
 		cmocka_unit_test(no_descriptor_for_a_client),
 		cmocka_unit_test(test_threat_08_who_never_answers),
+		cmocka_unit_test(open_connections_have_time),
 		cmocka_unit_test(test_threat_12_create_fails),
 	};
 
