@@ -30,7 +30,8 @@ enum {
 	KILL_WAIT_MS = 2000,
 };
 
-int daemon_socket(int *listener, int *ours)
+/* As daemon_socket(). */
+static int socket_in_a_folder(int *listener, int *ours)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char dir[] = "/tmp/hvrun-......";
@@ -61,6 +62,19 @@ int daemon_socket(int *listener, int *ours)
 		close(server);
 	if (client >= 0)
 		close(client);
+	return r;
+}
+
+/* A signal that ends the run waits for that moment: the folder would stay. */
+int daemon_socket(int *listener, int *ours)
+{
+	sigset_t all, before;
+	int r;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &before);
+	r = socket_in_a_folder(listener, ours);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
 

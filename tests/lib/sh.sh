@@ -81,3 +81,15 @@ one_line() {
 	n=$(wc -l <"$err")
 	if [ "$n" = 1 ]; then ok "$1"; else not_ok "$1" "$n lines on stderr, not 1: $(tr '\n' '|' <"$err")"; fi
 }
+
+# free_port [N]: a port, for TCP and UDP, at which nobody is now, below those that the kernel hands out. By the number of
+# this process, so that another test at the same moment takes another one; N, from 0 to 3, is for who wants several.
+free_port() {
+	local try port hex
+	for try in $(seq 0 2999); do
+		port=$((20000 + ($$ + try) % 3000 * 4 + ${1:-0}))
+		hex=$(printf ':%04X ' $port)
+		cat /proc/net/{tcp,udp}{,6} 2>/dev/null | awk '{ print $2 " " }' | grep -qF "$hex" || break
+	done
+	echo $port
+}

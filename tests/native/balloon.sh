@@ -15,7 +15,12 @@ await() {
 	done
 }
 
-resident() { awk '/^VmRSS:/ { print int($2 / 1024) }' "/proc/$pid/status" 2>/dev/null; }
+# In MiB. Counted page by page where we may: the other number is gathered by each CPU for itself, and lags the more
+# CPUs there are.
+resident() {
+	{ cat "/proc/$pid/smaps_rollup" || cat "/proc/$pid/status"; } 2>/dev/null |
+		awk '/^(Rss|VmRSS):/ { print int($2 / 1024) }'
+}
 
 # fell NAME BEFORE MIB: what is resident, in MiB, is by about that less than it was.
 fell() {

@@ -142,7 +142,7 @@ fi
 # By TCP, at this machine only.
 : >"$TMP/err"
 symbols=$GUESTS/hello.elf
-port=$((20000 + RANDOM % 12000)) # below those that the kernel hands out
+port=$(free_port)
 timeout -k 5 "$LIMIT" "$HVRUN" -k "$GUESTS/hello.elf" -m 64M --gdb "$port" </dev/null >"$TMP/out" 2>"$TMP/err" &
 pid=$!
 until grep -q waiting "$TMP/err" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done

@@ -106,9 +106,9 @@ PATH=$path
 
 # -- passt -----------------------------------------------------------------------------------------
 
-# A port tells this test's passt from others on this machine. It lies below those that the kernel hands out, and is another
-# for each: a passt that is told to end may hold it for a moment more.
-port=$((20000 + $$ * 4 % 12000))
+# A port tells this test's passt from others on this machine. It is another for each: a passt that is told to end may
+# hold it for a moment more.
+port=$(free_port 0)
 ours() { pgrep -f "^[^ ]*passt --fd .*127.0.0.1/$port:80"; }
 no_more() {
 	for _ in $(seq 600); do
@@ -129,12 +129,12 @@ if [ "$status" = 71 ]; then
 fi
 expect native-net-user-starts 0
 if no_more; then ok native-net-user-no-orphan; else not_ok native-net-user-no-orphan "passt is still there"; fi
-port=$((port + 1))
+port=$(free_port 1)
 run virtio-net -m 64M --net user,fwd=tcp:$port:80,fwd=udp:$port:80,mtu=1400,nohost
 expect native-net-user 0 "$answered"
 
 # Killed while the guest runs; hvrun killed while passt runs.
-port=$((port + 1))
+port=$(free_port 2)
 run virtio-net -m 64M --net user,fwd=tcp:$port:80 -a link &
 guest=$!
 until grep -q 'virtio-net: waiting' "$TMP/out" 2>/dev/null || ! kill -0 "$guest" 2>/dev/null; do sleep 0.1; done
@@ -147,7 +147,7 @@ if grep -qx 'virtio-net: the link is down' "$TMP/out.lines" &&
 else
 	not_ok native-net-user-death "$(last_words)"
 fi
-port=$((port + 1))
+port=$(free_port 3)
 "$HVRUN" -k "$GUESTS/spin.elf" -m 64M --net user,fwd=tcp:$port:80 -a sleep >"$TMP/spun" 2>&1 </dev/null &
 guest=$!
 until grep -qs 'spin: for ever' "$TMP/spun" || ! kill -0 "$guest" 2>/dev/null; do sleep 0.1; done

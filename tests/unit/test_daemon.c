@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The end of a daemon that has been taken over: it may print for ever, and is not listened to for ever. */
+/* A daemon's socket has no name for long; its end: it may print for ever, and is not listened to for ever. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,10 +64,50 @@ static void prints_for_ever(void **state)
 	close(ends[1]);
 }
 
+static struct {
+	char dir[32];
+	unsigned signals;
+	bool still_there; /* the folder was, when a signal came */
+} folder;
+
+/* In place of the C library's: a folder, and at once a signal that would end the run. */
+char *mkdtemp(char *template)
+{
+	(void)snprintf(strchr(template, 'X'), 7, "%06u", (unsigned)getpid() % 1000000U);
+	assert_int_equal(mkdir(template, 0700), 0);
+	(void)snprintf(folder.dir, sizeof(folder.dir), "%s", template);
+	(void)raise(SIGTERM);
+	return template;
+}
+
+static void on_term(int signal)
+{
+	(void)signal;
+	folder.signals++;
+	folder.still_there = access(folder.dir, F_OK) == 0;
+}
+
+/* The folder in which the socket has its name for a moment is gone before a signal can end the run. */
+static void a_signal_leaves_no_folder(void **state)
+{
+	const struct sigaction act = { .sa_handler = on_term };
+	int listener = -1, ours = -1;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGTERM, &act, NULL), 0);
+	assert_int_equal(daemon_socket(&listener, &ours), 0);
+	assert_int_equal(folder.signals, 1);
+	assert_false(folder.still_there);
+	assert_int_equal(access(folder.dir, F_OK), -1);
+	close(listener);
+	close(ours);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(prints_for_ever),
+		cmocka_unit_test(a_signal_leaves_no_folder),
 	};
 
 	return cmocka_run_group_tests_name("daemon", tests, NULL, NULL);
