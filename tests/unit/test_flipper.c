@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>

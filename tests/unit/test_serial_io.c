@@ -9,13 +9,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/checked.h"
 #include "tests/lib/loop_thread.h"
 #include "tests/lib/serial_port.h"
 
