@@ -157,5 +157,5 @@ wait "$guest" 2>/dev/null
 if [ -n "$found" ] && no_more; then
 	ok native-net-user-hvrun-killed
 else
-	not_ok native-net-user-hvrun-killed "passt: '$found' before, '$(ours)' after hvrun was killed"
+	not_ok native-net-user-hvrun-killed "passt: '$found' before, '$(ours)' after hvrun was killed; it said: $(tail -n 2 "$TMP/spun" | tr '\n' '|')"
 fi
