@@ -13,10 +13,10 @@ is() {
 	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$2', wanted '$3'"; fi
 }
 
-# The guest's lines `RIG-CHECK name ok` in $log, one for each name; a missing one is a failure.
+# The guest's lines `RIG-CHECK name ok` in $log, the last one for each name; a missing one is a failure.
 from_guest() {
 	for check in "$@"; do
-		line=$(sed -n "s/^RIG-CHECK $check //p" "$log" | head -n 1)
+		line=$(sed -n "s/^RIG-CHECK $check //p" "$log" | tail -n 1)
 		case $line in
 		ok) ok "$rig_arch-${from_guest_prefix:-}$check" ;;
 		'') not_ok "$rig_arch-${from_guest_prefix:-}$check" "the guest did not get there ($log)" ;;

@@ -76,7 +76,8 @@ limit=$(cat /job/limit)
 [ ! -f /job/modules.list ] || while read -r m; do
 	insmod "/job/modules/$m" || echo "rig: L1 could not load $m"
 done </job/modules.list
-say() { echo "$*" >/dev/console; }
+# On the console at once, and once more at the end: the guest's bytes come between.
+say() { echo "$*" | tee -a /tmp/said >/dev/console; }
 check() {
 	name=$1; shift
 	if said=$("$@" 2>&1); then say "RIG-CHECK $name ok"; else
@@ -97,8 +98,7 @@ L1
 status=$?
 L1
 	scripts l1_after
-	# shellcheck disable=SC2016
-	echo 'exit $status'
+	echo "grep '^RIG-CHECK ' /tmp/said; exit \$status"
 }
 
 # The devices whose scripts can be prepared here, in $devices.

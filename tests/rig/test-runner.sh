@@ -113,7 +113,7 @@ cat >"$scratch/job/run" <<'JOB'
 . /rig/lib
 [ -c /dev/kvm ] && echo HAVE-KVM
 printf 'from L1' >/out/note
-vmm fails 5 sh -c 'echo on stdout; echo on stderr >&2; exit 7'
+vmm fails 200 sh -c 'echo on stdout; echo on stderr >&2; exit 7'
 vmm hangs 1 sleep 100
 exit 42
 JOB
