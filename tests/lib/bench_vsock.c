@@ -14,15 +14,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/le.h"
 #include "tests/lib/bench.h"
+#include "tests/lib/vsock_packet.h"
 #include "virtio/devices.h"
 
 enum {
 	RX,
 	TX,
 	QUEUES = 3,
-	HEADER = 44,
 	CID = 77,
 	GUEST_PORT = 1234,
 	HOST_PORT = 99,
@@ -32,8 +31,6 @@ enum {
 	RX_SIZE = 0x1000,
 	BUFFERS = 4, /* that the guest has offered, in a ring with room for so many */
 };
-
-enum { REQUEST = 1, RESPONSE, RST, SHUTDOWN, RW, CREDIT_UPDATE, CREDIT_REQUEST };
 
 struct vsock_bench {
 	struct dev_rig rig;
@@ -65,16 +62,7 @@ static void vsock_open(struct bench *b)
 
 	assert_non_null(v);
 	v->peer = -1;
-	v->address.sun_family = AF_UNIX;
-	v->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_true(v->listen_fd >= 0);
-	/* A name of the kernel's choice, in no file system. */
-	assert_int_equal(bind(v->listen_fd, (struct sockaddr *)&v->address, sizeof(sa_family_t)),
-			 0);
-	v->address_len = sizeof(v->address);
-	assert_int_equal(getsockname(v->listen_fd, (struct sockaddr *)&v->address, &v->address_len),
-			 0);
-	assert_int_equal(listen(v->listen_fd, 8), 0);
+	v->listen_fd = vsock_rig_listen(&v->address, &v->address_len);
 	config.listen_fd = v->listen_fd;
 	rig_init(&v->rig);
 	assert_int_equal(virtio_vsock_create(&config, v->rig.mem, v->rig.loop, &v->rig.dev), 0);
@@ -115,20 +103,22 @@ static void post(struct bench *b, uint32_t id)
 static void says(struct bench *b, unsigned op, uint32_t host_port, const char *data, uint32_t flags)
 {
 	const uint32_t len = (uint32_t)strlen(data);
-	const struct dr_buf bufs[] = { { TX_AT, HEADER, false }, { DATA_AT, len, false } };
+	const struct dr_buf bufs[] = { { TX_AT, VSOCK_HEADER, false }, { DATA_AT, len, false } };
 	struct vsock_bench *v = b->priv;
-	uint8_t *h = rig_at(b->rig, TX_AT);
+	const struct vsock_packet p = {
+		.src_cid = CID,
+		.dst_cid = 2,
+		.src_port = GUEST_PORT,
+		.dst_port = host_port,
+		.len = len,
+		.type = 1,
+		.op = (uint16_t)op,
+		.flags = flags,
+		.buf_alloc = 65536,
+		.fwd_cnt = v->fwd_cnt,
+	};
 
-	le64_store(h, CID);
-	le64_store(h + 8, 2);
-	le32_store(h + 16, GUEST_PORT);
-	le32_store(h + 20, host_port);
-	le32_store(h + 24, len);
-	le16_store(h + 28, 1);
-	le16_store(h + 30, (uint16_t)op);
-	le32_store(h + 32, flags);
-	le32_store(h + 36, 65536);
-	le32_store(h + 40, v->fwd_cnt);
+	vsock_packet_store(rig_at(b->rig, TX_AT), &p);
 	memcpy(rig_at(b->rig, DATA_AT), data, len);
 	assert_int_equal(bench_do(b, TX, bufs, len ? 2 : 1), 0);
 }
@@ -137,18 +127,20 @@ static void says(struct bench *b, unsigned op, uint32_t host_port, const char *d
 static void hears(struct bench *b, unsigned op, const char *data)
 {
 	struct vsock_bench *v = b->priv;
+	struct vsock_packet p;
 	const uint8_t *h;
 	uint32_t len;
 
 	bench_await(b, RX, &v->id, &len);
 	h = rig_at(b->rig, RX_AT + v->id * RX_SIZE);
-	assert_int_equal(len, HEADER + strlen(data));
-	assert_int_equal(le64_load(h + 8), CID);
-	assert_int_equal(le32_load(h + 20), GUEST_PORT);
-	assert_int_equal(le32_load(h + 24), strlen(data));
-	assert_int_equal(le16_load(h + 30), op);
-	assert_memory_equal(h + HEADER, data, strlen(data));
-	v->src_port = le32_load(h + 16);
+	p = vsock_packet_load(h);
+	assert_int_equal(len, VSOCK_HEADER + strlen(data));
+	assert_int_equal(p.dst_cid, CID);
+	assert_int_equal(p.dst_port, GUEST_PORT);
+	assert_int_equal(p.len, strlen(data));
+	assert_int_equal(p.op, op);
+	assert_memory_equal(h + VSOCK_HEADER, data, strlen(data));
+	v->src_port = p.src_port;
 	v->fwd_cnt += (uint32_t)strlen(data);
 	post(b, v->id);
 }
@@ -225,12 +217,11 @@ static void turn_away(struct bench *b)
 
 	rig_settle(b->rig);
 	while (dr_take_used(&b->rig->ring[RX], &id, NULL)) {
-		const uint8_t *h = rig_at(b->rig, RX_AT + id * RX_SIZE);
-		uint32_t port = le32_load(h + 16);
+		struct vsock_packet p = vsock_packet_load(rig_at(b->rig, RX_AT + id * RX_SIZE));
 
-		assert_int_equal(le16_load(h + 30), REQUEST);
+		assert_int_equal(p.op, REQUEST);
 		post(b, id);
-		says(b, RST, port, "", 0);
+		says(b, RST, p.src_port, "", 0);
 		rig_settle(b->rig);
 	}
 }

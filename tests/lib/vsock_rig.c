@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/le.h"
 #include "virtio/devices.h"
 
 static int on_connect(void *opaque, uint32_t port, uint64_t cookie)
@@ -53,16 +52,7 @@ void vsock_rig_open(struct vsock_rig *v, unsigned conns, unsigned ring_size)
 
 	*v = (struct vsock_rig){ .buf_alloc = 100000, .cid = VSOCK_CID };
 	signal(SIGPIPE, SIG_IGN);
-	v->address.sun_family = AF_UNIX;
-	v->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_true(v->listen_fd >= 0);
-	/* A name of the kernel's choice, in no file system. */
-	assert_int_equal(bind(v->listen_fd, (struct sockaddr *)&v->address, sizeof(sa_family_t)),
-			 0);
-	v->address_len = sizeof(v->address);
-	assert_int_equal(getsockname(v->listen_fd, (struct sockaddr *)&v->address, &v->address_len),
-			 0);
-	assert_int_equal(listen(v->listen_fd, 64), 0);
+	v->listen_fd = vsock_rig_listen(&v->address, &v->address_len);
 	config.listen_fd = v->listen_fd;
 	rig_init(&v->rig);
 	v->rig.ring_size = ring_size;
@@ -78,18 +68,7 @@ void vsock_rig_close(struct vsock_rig *v)
 
 void vsock_rig_put(struct vsock_rig *v, const struct vsock_packet *p)
 {
-	uint8_t *h = rig_at(&v->rig, TX_AT);
-
-	le64_store(h, p->src_cid);
-	le64_store(h + 8, p->dst_cid);
-	le32_store(h + 16, p->src_port);
-	le32_store(h + 20, p->dst_port);
-	le32_store(h + 24, p->len);
-	le16_store(h + 28, p->type);
-	le16_store(h + 30, p->op);
-	le32_store(h + 32, p->flags);
-	le32_store(h + 36, p->buf_alloc);
-	le32_store(h + 40, p->fwd_cnt);
+	vsock_packet_store(rig_at(&v->rig, TX_AT), p);
 }
 
 struct vsock_packet vsock_rig_packet(const struct vsock_rig *v, unsigned op, uint32_t host_port)
@@ -144,18 +123,7 @@ bool vsock_rig_next(struct vsock_rig *v, struct vsock_packet *p, void *data)
 	if (!dr_take_used(&v->rig.ring[VSOCK_RX], &id, &len))
 		return false;
 	h = rig_at(&v->rig, RX_AT + id * RX_SIZE);
-	*p = (struct vsock_packet){
-		.src_cid = le64_load(h),
-		.dst_cid = le64_load(h + 8),
-		.src_port = le32_load(h + 16),
-		.dst_port = le32_load(h + 20),
-		.len = le32_load(h + 24),
-		.type = le16_load(h + 28),
-		.op = le16_load(h + 30),
-		.flags = le32_load(h + 32),
-		.buf_alloc = le32_load(h + 36),
-		.fwd_cnt = le32_load(h + 40),
-	};
+	*p = vsock_packet_load(h);
 	assert_int_equal(len, VSOCK_HEADER + p->len);
 	if (data)
 		memcpy(data, h + VSOCK_HEADER, p->len);

@@ -8,16 +8,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 #include "tests/lib/dev_rig.h"
+#include "tests/lib/vsock_packet.h"
 
 enum {
 	VSOCK_RX,
 	VSOCK_TX,
 	VSOCK_EVENT,
-	VSOCK_HEADER = 44,
 	VSOCK_CID = 77,
 	GUEST_PORT = 1234,
 	HOST_PORT = 99,
@@ -25,15 +24,6 @@ enum {
 	RX_AT = RIG_DATA + 0x100000, /* its buffers, RX_SIZE each */
 	RX_SIZE = 0x2000,
 	ROOM = 64 * 1024,
-};
-
-enum { REQUEST = 1, RESPONSE, RST, SHUTDOWN, RW, CREDIT_UPDATE, CREDIT_REQUEST };
-
-struct vsock_packet {
-	uint64_t src_cid, dst_cid;
-	uint32_t src_port, dst_port, len;
-	uint16_t type, op;
-	uint32_t flags, buf_alloc, fwd_cnt;
 };
 
 struct vsock_rig {

@@ -21,6 +21,7 @@
 #include "tests/lib/flipper.h"
 #include "tests/lib/net_rig.h"
 #include "tests/lib/storm.h"
+#include "tests/lib/vsock_packet.h"
 #include "virtio/devices.h"
 
 enum {
@@ -403,31 +404,31 @@ static void vsock_host(struct vsock_run *v, unsigned round)
 	}
 }
 
-static void vsock_packet(struct dev_rig *rig, unsigned op, uint32_t len)
+static void vsock_says(struct dev_rig *rig, unsigned op, uint32_t len)
 {
-	uint8_t *h = rig_at(rig, HEAD);
+	const struct vsock_packet p = {
+		.src_cid = 77,
+		.dst_cid = 2,
+		.src_port = 1234,
+		.dst_port = 99,
+		.len = len,
+		.type = 1,
+		.op = (uint16_t)op,
+		.buf_alloc = 4096,
+	};
 
-	memset(h, 0, 44);
-	le64_store(h, 77);
-	le64_store(h + 8, 2);
-	le32_store(h + 16, 1234);
-	le32_store(h + 20, 99);
-	le32_store(h + 24, len);
-	le16_store(h + 28, 1);
-	le16_store(h + 30, (uint16_t)op);
-	le32_store(h + 36, 4096);
+	vsock_packet_store(rig_at(rig, HEAD), &p);
 }
 
 static void vsock_round(void *opaque, unsigned round)
 {
-	enum { REQUEST = 1, RW = 5 };
 	struct vsock_run *v = opaque;
 	unsigned op = round % 8 == 0 ? REQUEST : round % 8 < 6 ? RW : round % 8;
 	uint32_t len = op == RW ? 100 : 0;
-	const struct dr_buf packet[] = { { HEAD, 44, false }, { DATA, len, false } };
+	const struct dr_buf packet[] = { { HEAD, VSOCK_HEADER, false }, { DATA, len, false } };
 	const struct dr_buf empty[] = { { DATA + 0x4000, 300, true } };
 
-	vsock_packet(v->run.rig, op, len);
+	vsock_says(v->run.rig, op, len);
 	storm_offer(&v->run, 1, packet, len ? 2 : 1, round);
 	storm_offer(&v->run, 0, empty, 1, round);
 	vsock_host(v, round);
@@ -441,7 +442,7 @@ static void test_threat_14_vsock_while_it_looks(void **state)
 	const struct virtio_vsock_config config = {
 		.cid = 77, .conns = 16, .listen_fd = -1, .connect = on_connect, .opaque = &v
 	};
-	const struct dr_buf packet[] = { { HEAD, 44, false } };
+	const struct dr_buf packet[] = { { HEAD, VSOCK_HEADER, false } };
 	const struct dr_buf empty[] = { { DATA, 300, true } };
 	struct flipper f = { .count = 0 };
 	uint32_t id;
@@ -451,12 +452,12 @@ static void test_threat_14_vsock_while_it_looks(void **state)
 	assert_int_equal(virtio_vsock_create(&config, rig.mem, rig.loop, &rig.dev), 0);
 	rig_start(&rig, v.run.features, 3);
 	flipper_rings(&f, &rig, 3);
-	flipper_area(&f, &rig, HEAD, 44);
+	flipper_area(&f, &rig, HEAD, VSOCK_HEADER);
 	flipper_area(&f, &rig, STORM_TABLE, 32);
 	storm_run(&v.run, &f);
 	/* An honest request is asked of the host. */
 	v.asked = false;
-	vsock_packet(&rig, 1, 0);
+	vsock_says(&rig, REQUEST, 0);
 	rig_offer(&rig, 0, 8, empty, 1);
 	rig_offer(&rig, 1, 0, packet, 1);
 	rig_used(&rig, 1, &id, NULL);
