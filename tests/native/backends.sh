@@ -82,17 +82,12 @@ else
 	until [ -S "$TMP/blk.sock" ] || ! kill -0 $daemon 2>/dev/null; do sleep 0.05; done
 	run virtio-blk -m 64M --vhost-user "blk,socket=$TMP/blk.sock"
 	expect native-vhost-user-blk 0 "virtio-blk: id vhost_user_blk, 2048 sectors, indirect, event index"
-	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/spin.elf" -m 64M --vhost-user "blk,socket=$TMP/blk.sock" --timeout 100 </dev/null \
-		>"$TMP/out" 2>"$TMP/err" &
-	pid=$!
-	until grep -q 'spin: for ever' "$TMP/out" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+	launch spin -m 64M --vhost-user "blk,socket=$TMP/blk.sock" --timeout 100
+	await grep -q 'spin: for ever' "$TMP/out"
 	kill -9 $daemon
-	until grep -q 'is gone' "$TMP/err" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+	await grep -q 'is gone' "$TMP/err"
 	kill -TERM $pid
-	status=0
-	wait $pid || status=$?
-	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+	over
 	expect native-vhost-user-death 143
 	says native-vhost-user-death-said "is gone: it closed the connection"
 fi
@@ -115,11 +110,9 @@ else
 		not_ok native-share-quiet "more than the guest's end is said: $(last_words)"
 	fi
 	# Whatever ends hvrun, nobody stays.
-	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/spin.elf" -m 64M --share "$TMP/share" </dev/null >"$TMP/out" 2>&1 &
-	pid=$!
+	launch spin -m 64M --share "$TMP/share"
 	left() { pgrep -f "source=$TMP/share" | wc -l; }
-	until grep -q 'spin: for ever' "$TMP/out" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+	await grep -q 'spin: for ever' "$TMP/out"
 	there=$(left)
 	kill -9 $pid
 	wait $pid 2>/dev/null

@@ -5,15 +5,8 @@
 need_guests
 S=$TMP/socket
 
-# await LINE: until the console shows it.
-await() {
-	local waited=0
-	until grep -q "^balloon: $1" "$TMP/out" || ! kill -0 $pid 2>/dev/null; do
-		sleep 0.05
-		waited=$((waited + 1))
-		[ $waited -lt 2000 ] || break
-	done
-}
+# shown WORD: waits until the console shows it.
+shown() { await grep -q "^balloon: $1" "$TMP/out"; }
 
 # In MiB. Counted page by page where we may: the other number is gathered by each CPU for itself, and lags the more
 # CPUs there are.
@@ -33,46 +26,29 @@ fell() {
 	fi
 }
 
-# ctl NAME STATUS REGEX WORD...
-ctl() {
-	local name=$1 want=$2 regex=$3 got=0
-	shift 3
-	timeout -k 2 100 "$HVRUN" ctl "$S" "$@" >"$TMP/ctl" 2>&1 </dev/null || got=$?
-	if [ $got = "$want" ] && { [ -z "$regex" ] || tr -d '\n' <"$TMP/ctl" | grep -qE -- "$regex"; }; then
-		ok "$name"
-	else
-		not_ok "$name" "status $got: $(head -c 500 "$TMP/ctl" | tr '\n' '|')"
-	fi
-}
-
 # machine PREFIX OPTION...: the guest's whole way, once.
 machine() {
 	local name=$1 before
 	shift
-	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/balloon.elf" -m 128M --timeout 250 --control "$S" --balloon "$@" \
-		</dev/null >"$TMP/out" 2>"$TMP/err" &
-	pid=$!
-	await touched
+	launch balloon -m 128M --timeout 250 --control "$S" --balloon "$@"
+	shown touched
 	ctl "$name-too-much" 71 'the guest has 134217728 bytes' balloon 129M
 	ctl "$name-status" 0 '"driver": true.*"actual_bytes": 0.*"free_bytes": 8192' status
 	before=$(resident)
 	ctl "$name-set" 0 '"target_bytes": 16777216' balloon 16M
-	await inflated
+	shown inflated
 	fell "$name-inflated" "$before" 16
 	ctl "$name-actual" 0 '"actual_bytes": 16777216' status
 	before=$(resident)
 	ctl "$name-more" 0 '"target_bytes": 33554432' balloon 32M
-	await reported
+	shown reported
 	fell "$name-reported" "$before" 16
 	before=$(resident)
 	ctl "$name-none" 0 '"target_bytes": 0' balloon 0
-	await deflated
+	shown deflated
 	fell "$name-deflated" "$before" -32
 	ctl "$name-go" 0 '"target_bytes": 4096' balloon 4K
-	status=0
-	wait $pid || status=$?
-	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+	over
 	expect "$name" 0 "balloon: all is well"
 	says "$name-refusal" "a page that is not RAM is put into the balloon"
 }

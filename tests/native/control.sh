@@ -10,29 +10,9 @@ J=$TMP/job
 machine() {
 	local guest=$1
 	shift
-	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/$guest.elf" -m 64M --timeout 250 --control "$S" "$@" </dev/null >"$TMP/out" 2>"$TMP/err" &
-	pid=$!
-	until { [ -S "$S" ] && grep -q . "$TMP/out"; } || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
-}
-
-# over: waits for the end of that machine.
-over() {
-	status=0
-	wait $pid || status=$?
-	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
-}
-
-# ctl NAME STATUS REGEX WORD...: what a command answers, both outputs together.
-ctl() {
-	local name=$1 want=$2 regex=$3 got=0
-	shift 3
-	timeout -k 2 100 "$HVRUN" ctl "$S" "$@" >"$J" 2>&1 </dev/null || got=$?
-	if [ $got = "$want" ] && { [ -z "$regex" ] || grep -qE -- "$regex" "$J"; }; then
-		ok "$name"
-	else
-		not_ok "$name" "status $got: $(head -c 300 "$J" | tr '\n' '|')"
-	fi
+	launch "$guest" -m 64M --timeout 250 --control "$S" "$@"
+	await [ -S "$S" ]
+	await grep -q . "$TMP/out"
 }
 
 machine echo -a 'irq loud' -c 1

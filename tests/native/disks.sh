@@ -79,37 +79,23 @@ if [ "$took" -ge 400 ]; then ok native-bw-held; else not_ok native-bw-held "it t
 
 # Growing while the guest runs.
 S=$TMP/socket
-# grow NAME STATUS REGEX DISK SIZE: what hvrun ctl resize answers.
-grow() {
-	local got=0
-	timeout -k 2 100 "$HVRUN" ctl "$S" resize "$4" "$5" >"$TMP/ctl" 2>&1 </dev/null || got=$?
-	if [ $got = "$2" ] && { [ -z "$3" ] || grep -qE -- "$3" "$TMP/ctl"; }; then
-		ok "$1"
-	else
-		not_ok "$1" "status $got: $(head -c 300 "$TMP/ctl" | tr '\n' '|')"
-	fi
-}
 # lines N: waits until the guest has printed N lines.
-lines() { until [ "$(grep -c . "$TMP/out")" -ge "$1" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done; }
+lines() { await awk -v n="$1" 'END { exit NR < n }' "$TMP/out"; }
 truncate -s 64K "$TMP/grow" "$TMP/other"
-: >"$TMP/out"
-"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 250 --control "$S" -d "$TMP/grow" -d "$TMP/other,direct" \
-	-d "$TMP/base,cow" -d "$TMP/base,ro" -a times=2 </dev/null >"$TMP/out" 2>"$TMP/err" &
-pid=$!
+launch grow -m 64M --timeout 250 --control "$S" -d "$TMP/grow" -d "$TMP/other,direct" -d "$TMP/base,cow" \
+	-d "$TMP/base,ro" -a times=2
 lines 1
-grow native-resize 0 '' vda 128K
+ctl native-resize 0 '' resize vda 128K
 lines 2
-grow native-resize-by-name 0 '' "$TMP/other" 1M
-grow native-resize-shrinks 71 'it has 131072 bytes, and a disk never shrinks' vda 64K
-grow native-resize-odd 71 'not a multiple of 512' vda 200001
-grow native-resize-cow 71 'a disk with cow keeps its size' vdc 8M
-grow native-resize-ro 71 'is read-only' vdd 8M
-grow native-resize-nobody 71 'has no disk vde' vde 8M
-grow native-resize-word 64 'not a size' vda lots
-grow native-resize-again 0 '' vda 1M
-status=0
-wait $pid || status=$?
-tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+ctl native-resize-by-name 0 '' resize "$TMP/other" 1M
+ctl native-resize-shrinks 71 'it has 131072 bytes, and a disk never shrinks' resize vda 64K
+ctl native-resize-odd 71 'not a multiple of 512' resize vda 200001
+ctl native-resize-cow 71 'a disk with cow keeps its size' resize vdc 8M
+ctl native-resize-ro 71 'is read-only' resize vdd 8M
+ctl native-resize-nobody 71 'has no disk vde' resize vde 8M
+ctl native-resize-word 64 'not a size' resize vda lots
+ctl native-resize-again 0 '' resize vda 1M
+over
 expect native-resize-seen 0 "grow: 2048 sectors"
 if [ "$(grep -c '^grow: ' "$TMP/out.lines") $(sed -n 2p "$TMP/out.lines")" = "3 grow: 256 sectors" ]; then
 	ok native-resize-each
@@ -126,17 +112,13 @@ if [ "$(id -u)" = 0 ] && truncate -s 1M "$TMP/backing" && loop=$(losetup -f --sh
 	expect native-block-device 0 "virtio-blk: id LOOP, 2048 sectors, indirect, event index"
 	run virtio-blk -m 64M -d "$loop,cow,serial=LOOP"
 	expect native-block-device-cow 0 "virtio-blk: id LOOP, 2048 sectors, indirect, event index"
-	: >"$TMP/out"
-	"$HVRUN" -k "$GUESTS/grow.elf" -m 64M --timeout 250 --control "$S" -d "$loop" </dev/null >"$TMP/out" 2>"$TMP/err" &
-	pid=$!
+	launch grow -m 64M --timeout 250 --control "$S" -d "$loop"
 	lines 1
-	grow native-block-device-full 71 'the block device has less' vda 2M
+	ctl native-block-device-full 71 'the block device has less' resize vda 2M
 	truncate -s 2M "$TMP/backing"
 	losetup -c "$loop"
-	grow native-block-device-grown 0 '' vda 2M
-	status=0
-	wait $pid || status=$?
-	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+	ctl native-block-device-grown 0 '' resize vda 2M
+	over
 	expect native-block-device-seen 0 "grow: 4096 sectors"
 	losetup -d "$loop"
 	# Sectors of 4096 bytes: what the device tells is what the medium has, and smaller requests are served all the same.

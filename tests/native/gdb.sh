@@ -17,7 +17,7 @@ begin() {
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	symbols=$GUESTS/$guest.elf
-	until [ -S "$SOCKET" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+	await [ -S "$SOCKET" ]
 }
 
 # gdb COMMAND...: attached to it; what gdb says in $TMP/gdb.
@@ -26,13 +26,6 @@ gdb() {
 	for c; do args+=(-ex "$c"); done
 	timeout -k 5 "$LIMIT" gdb-multiarch -nx -batch "$symbols" -ex 'set pagination off' \
 		-ex 'set confirm off' -ex "target remote $SOCKET" "${args[@]}" </dev/null >"$TMP/gdb" 2>&1
-}
-
-# finish: waits for hvrun's end; its status in $status.
-finish() {
-	status=0
-	wait "$pid" || status=$?
-	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
 }
 
 # told NAME REGEX...: gdb said lines like these, in this order.
@@ -54,7 +47,7 @@ told() {
 begin hello
 gdb 'info registers rip cs cr0 cr3 efer' 'hbreak guest_main' 'continue' 'backtrace' 'stepi' 'stepi' \
 	'p (long)$rip - (long)guest_main' 'p $xmm0.uint128' 'continue'
-finish
+over
 told native-gdb-waits '_start \(\)' 'rip +0x200000 ' 'cr3 +0x9000'
 told native-gdb-hardware-breakpoint 'Breakpoint 1, guest_main \(\)' '^#0 +guest_main \(\)' \
 	'^#1 .* plat_start ' '^#2 .* _start '
@@ -66,7 +59,7 @@ begin smp -c 2
 gdb 'break other' 'continue' 'info threads' 'x/1xb other' 'p counter' 'next' 'next' 'p counter' \
 	'set var counter = counter + 1' 'p counter' 'set var counter = counter - 1' 'thread 1' \
 	'backtrace' 'delete' 'continue'
-finish
+over
 told native-gdb-software-breakpoint 'Thread 2 "vcpu 1" hit Breakpoint 1, other \(cpu=1\)'
 told native-gdb-threads 'Thread 1 "vcpu 0"' '^\* 2 +Thread 2 "vcpu 1"'
 told native-gdb-breakpoint-is-hidden '<other>:	0x(48|f3|55|53)'
@@ -80,7 +73,7 @@ gone='' hits=''
 for _ in 1 2 3; do
 	begin smp -c 4
 	gdb 'break other' 'break plat_sleep_for_ever' 'ignore 1 100' 'ignore 2 100' 'continue' 'info breakpoints'
-	finish
+	over
 	gone="$gone $status $(grep -c 'smp: all arrived, counter 900' "$TMP/out.lines")"
 	hits="$hits $(grep -c 'already hit 3 times' "$TMP/gdb")"
 done
@@ -91,7 +84,7 @@ if [ "${hits//[12]/}" = '   ' ]; then ok native-gdb-at-once-hits; else not_ok na
 # Registers can be written: a function returns at once, with another value.
 begin hello
 gdb 'hbreak guest_main' 'continue' 'delete' 'return 7' 'continue'
-finish
+over
 expect native-gdb-writes-registers 7
 told native-gdb-exit-status 'exited with code 07'
 
@@ -99,7 +92,7 @@ told native-gdb-exit-status 'exited with code 07'
 begin spin -a busy
 gdb 'break guest_main' 'continue' 'detach'
 told native-gdb-detach 'Breakpoint 1, guest_main' 'detached'
-until grep -q 'for ever' "$TMP/out" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+await grep -q 'for ever' "$TMP/out"
 if grep -q 'for ever' "$TMP/out"; then ok native-gdb-runs-on; else not_ok native-gdb-runs-on "$(last_words)"; fi
 {
 	sleep 1
@@ -109,7 +102,7 @@ if grep -q 'for ever' "$TMP/out"; then ok native-gdb-runs-on; else not_ok native
 		'monitor dtb' 'monitor nonsense' 'monitor help' 'kill'
 } | timeout -k 5 "$LIMIT" gdb-multiarch -nx -q "$symbols" -ex 'set confirm off' -ex 'set pagination off' \
 	-ex "target remote $SOCKET" -ex 'continue &' >"$TMP/gdb" 2>&1
-finish
+over
 told native-gdb-interrupt 'received signal SIGINT|stopped' '^#0 '
 told native-gdb-monitor 'virtio-rng at 0x' 'vcpu 0' 'described by ACPI' 'no such command' 'info regs +all'
 expect native-gdb-kill 0
@@ -118,24 +111,24 @@ if [ ! -e "$SOCKET" ]; then ok native-gdb-socket-removed; else not_ok native-gdb
 
 # A debugger that is not waited for; one that vanishes leaves the guest running; a second is refused.
 nowait=,nowait begin spin -a busy
-until grep -q 'for ever' "$TMP/out" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+await grep -q 'for ever' "$TMP/out"
 if grep -q 'for ever' "$TMP/out"; then ok native-gdb-nowait; else not_ok native-gdb-nowait "$(last_words)"; fi
 if grep -q 'waiting' "$TMP/err"; then not_ok native-gdb-nowait-says-nothing "$(last_words)"; else ok native-gdb-nowait-says-nothing; fi
 kill "$pid"
-finish
+over
 expect native-gdb-signal 143
 
 # What this host cannot do is refused in words.
 if [ -d /sys/module/kvm_pvm ]; then
 	begin smp -c 2
 	gdb 'hbreak guest_main' 'continue' 'watch counter' 'continue' 'kill'
-	finish
+	over
 	told native-gdb-no-watchpoints 'Could not insert hardware watchpoint'
 	says native-gdb-no-watchpoints-said "cannot watch memory"
 else
 	begin smp -c 2
 	gdb 'hbreak guest_main' 'continue' 'watch counter' 'continue' 'kill'
-	finish
+	over
 	told native-gdb-watchpoint 'hit Hardware watchpoint' 'Old value = 0' 'New value = 2'
 fi
 
@@ -145,8 +138,8 @@ symbols=$GUESTS/hello.elf
 port=$(free_port)
 timeout -k 5 "$LIMIT" "$HVRUN" -k "$GUESTS/hello.elf" -m 64M --gdb "$port" </dev/null >"$TMP/out" 2>"$TMP/err" &
 pid=$!
-until grep -q waiting "$TMP/err" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+await grep -q waiting "$TMP/err"
 SOCKET=127.0.0.1:$port gdb 'hbreak guest_main' 'continue' 'delete' 'continue'
-finish
+over
 told native-gdb-tcp 'Breakpoint 1, guest_main' 'exited normally'
 expect native-gdb-tcp-ends 0

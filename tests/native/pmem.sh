@@ -25,15 +25,10 @@ if [ "$(cksum <"$TMP/root")" = "$before" ]; then ok pmem-unchanged; else not_ok 
 
 # Cut while the guest reads it: the run ends, and says why.
 file "$TMP/cut" 4194304
-: >"$TMP/out"
-"$HVRUN" -k "$GUESTS/pmem.elf" -m 64M --timeout 250 --pmem "$TMP/cut" -a "bytes=4194304 cut" \
-	</dev/null >"$TMP/out" 2>"$TMP/err" &
-pid=$!
-until grep -q 'all is well' "$TMP/out" || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+launch pmem -m 64M --timeout 250 --pmem "$TMP/cut" -a "bytes=4194304 cut"
+await grep -q 'all is well' "$TMP/out"
 truncate -s 4096 "$TMP/cut"
-status=0
-wait $pid || status=$?
-tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
+over
 if [ "$status" -eq 9 ]; then
 	skip pmem-cut "this host's KVM reads the guest's memory for it, and finds all ones"
 elif [ "$status" -eq 71 ]; then

@@ -15,10 +15,9 @@ guest() {
 	host listen 200 >"$TMP/listen" 2>&1 &
 	listener=$!
 	until grep -q listening "$TMP/listen" 2>/dev/null || ! kill -0 $listener 2>/dev/null; do sleep 0.02; done
-	"$HVRUN" -k "$GUESTS/vsock.elf" -m 64M --timeout 250 --vsock "42,path=$S" -a "conns=$conns" "$@" \
-		</dev/null >"$TMP/out" 2>"$TMP/err" &
-	pid=$!
-	until [ -S "$S" ] && grep -q 'ready' "$TMP/out" 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+	launch vsock -m 64M --timeout 250 --vsock "42,path=$S" -a "conns=$conns" "$@"
+	await [ -S "$S" ]
+	await grep -q ready "$TMP/out"
 }
 
 # said NAME COMMAND...: it says that all was fine.
@@ -27,12 +26,6 @@ said() {
 	shift
 	words=$("$@" 2>&1 | tail -n 1)
 	if [ "$words" = fine ]; then ok "$name"; else not_ok "$name" "$words; $(tail -n 2 "$TMP/out" "$TMP/err" | tr '\n' '|')"; fi
-}
-
-over() {
-	status=0
-	wait $pid || status=$?
-	tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
 }
 
 guest 21
