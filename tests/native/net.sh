@@ -138,7 +138,8 @@ port=$(free_port 2)
 run virtio-net -m 64M --net user,fwd=tcp:$port:80 -a link &
 guest=$!
 until grep -q 'virtio-net: waiting' "$TMP/out" 2>/dev/null || ! kill -0 "$guest" 2>/dev/null; do sleep 0.1; done
-kill -9 "$(ours)" 2>/dev/null
+# shellcheck disable=SC2046 # of one it may be two
+kill -9 $(ours) 2>/dev/null
 wait "$guest"
 tr -d '\r' <"$TMP/out" >"$TMP/out.lines"
 if grep -qx 'virtio-net: the link is down' "$TMP/out.lines" &&
