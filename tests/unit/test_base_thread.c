@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/checked.h"
 #include "base/thread.h"
 
 struct seen {
@@ -52,9 +53,9 @@ static void signals(void **state)
 	for (int open = 0; open < 2; open++) {
 		struct seen seen = start(THREAD_STACK, open ? SIGUSR1 : 0);
 
-		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 			assert_int_equal(sigismember(&seen.blocked, own[i]), 0);
-		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 			assert_int_equal(sigismember(&seen.blocked, others[i]),
 					 !open || others[i] != SIGUSR1);
 	}

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/le.h"
 #include "tests/lib/dev_rig.h"
 #include "virtio/devices.h"
@@ -286,7 +287,7 @@ static void test_threat_02_04_27_control_messages(void **state)
 		*rig_at(&b.rig, AT_MESSAGE + 6) = 1; /* would be DEVICE_READY */
 		assert_int_equal(rig_do(&b.rig, CONTROL_TX, &buf, 1), 0);
 	}
-	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
 		for (uint16_t event = 1; event < 10; event++) {
 			if (event != PORT_READY || ports[i] > 2)
 				tell(&b, ports[i], event, (uint16_t)(event == PORT_OPEN ? 0 : i));

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "cli/exec_spec.h"
 #include "tests/lib/capture.h"
 #include "vm/config.h"
@@ -49,7 +50,7 @@ static void lines_of_init(void **state)
 	struct exec_watch watch;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(nothing); i++)
 		assert_false(ends(&watch, nothing[i]));
 	assert_true(ends(&watch, "exit 0"));
 	assert_int_equal(watch.status, 0);
@@ -249,7 +250,7 @@ static void entries_without_type(void **state)
 	write_module(dir, "file.ko", "");
 	assert_int_equal(mkdirat(fd, "folder", 0755), 0);
 	assert_int_equal(symlinkat("file.ko", fd, "link.ko"), 0);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct dirent entry = { .d_type = cases[i].said };
 
 		(void)snprintf(entry.d_name, sizeof(entry.d_name), "%s", cases[i].name);

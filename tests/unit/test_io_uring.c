@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "virtio/io_uring.h"
 
 enum { ENTRIES = 8, BLOCK = 4096 };
@@ -196,7 +197,7 @@ static void restricted_for_good(void **state)
 
 	(void)state;
 	open_bench(b);
-	for (unsigned i = 0; i < sizeof(what) / sizeof(what[0]); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(what); i++)
 		assert_int_equal(syscall(SYS_io_uring_register, find_ring(), what[i], &more, 1),
 				 -1);
 	close_bench(b);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/le.h"
 #include "hw/bus.h"
 #include "hw/plic.h"
@@ -282,7 +283,7 @@ static void what_is_not_there_reads_zero(void **state)
 	struct board *b = (struct board *)*state;
 	uint8_t data[8];
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		put(b, places[i], 0xffffffff);
 		assert_int_equal(get(b, places[i]), 0);
 	}

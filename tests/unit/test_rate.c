@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/checked.h"
 #include "virtio/rate.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -60,7 +61,7 @@ static void average(void **state)
 		      { 10 << 20, 1 << 20 } };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct rate rate = { .per_second = cases[i].per_second };
 		uint64_t now = 7 * SECOND;
 		uint64_t got = passes(&rate, &now, 10 * SECOND, cases[i].units) * cases[i].units;

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "vm/reader.h"
 
 enum { STEP = 256 * 1024 };
@@ -66,7 +67,7 @@ static void whole_files(void **state)
 	static const size_t sizes[] = { 1, 4096, STEP - 1, STEP, STEP + 1, 2 * STEP + 5, 4 * STEP };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		assert_int_equal(read_through(sizes[i], sizes[i]), sizes[i]);
 		/* A file that is longer by now: no byte more. */
 		assert_int_equal(read_through(sizes[i], sizes[i] + STEP), sizes[i]);

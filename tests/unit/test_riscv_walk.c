@@ -11,6 +11,7 @@
 
 #include "arch/riscv/step.h"
 #include "arch/riscv/walk.h"
+#include "base/checked.h"
 
 #define RAM UINT64_C(0x80000000)
 
@@ -155,7 +156,7 @@ static void test_where_instructions_lead(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (riscv_next_pc(&s, cases[i].insn) != cases[i].next)
 			fail_msg("%#x leads to %#lx, not %#lx", cases[i].insn,
 				 (unsigned long)riscv_next_pc(&s, cases[i].insn),

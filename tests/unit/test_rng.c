@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "tests/lib/dev_rig.h"
 #include "virtio/devices.h"
 
@@ -84,7 +85,7 @@ static void fills_all_sizes(void **state)
 
 	(void)state;
 	open_bench(&rig, VIRTIO_F_EVENT_IDX);
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct dr_buf buf = { RIG_DATA, sizes[i], true };
 
 		memset(rig_at(&rig, RIG_DATA), 0, 70000);
@@ -285,7 +286,7 @@ static void test_threat_05_06_lengths(void **state)
 
 	(void)state;
 	open_bench(&rig, 0);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		rig_offer(&rig, 0, 0, &bad[i], 1);
 		rig_settle(&rig);
 		assert_true(rig_broken(&rig));

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/le.h"
 #include "tests/lib/vsock_rig.h"
 #include "virtio/devices.h"
@@ -143,7 +144,7 @@ static void lines_of_clients(void **state)
 
 	(void)state;
 	vsock_rig_open(&v, 8, 8);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		fd = vsock_rig_client(&v);
 		vsock_rig_tell(fd, bad[i]);
 		rig_settle(&v.rig);

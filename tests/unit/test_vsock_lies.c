@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "tests/lib/vsock_rig.h"
 #include "virtio/devices.h"
 
@@ -62,7 +63,7 @@ static void test_threat_04_05_lengths(void **state)
 		assert_true(rig_broken(&v.rig));
 		vsock_rig_start(&v);
 	}
-	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
 		struct vsock_packet p = vsock_rig_packet(&v, RW, HOST_PORT);
 
 		p.len = lens[i];

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "vm/watch.h"
 
 static const char boot_log[] =
@@ -248,11 +249,11 @@ static void test_patterns_stay_small(void **state)
 	char why[128];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(heavy) / sizeof(heavy[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(heavy); i++) {
 		assert_int_equal(match_judge(heavy[i], why, sizeof(why)), -22);
 		assert_non_null(strstr(why, "repetitions"));
 	}
-	for (size_t i = 0; i < sizeof(light) / sizeof(light[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(light); i++)
 		assert_int_equal(match_judge(light[i], why, sizeof(why)), 0);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arch/dt/image.h"
+#include "base/checked.h"
 #include "base/le.h"
 
 #define RAM UINT64_C(0x80000000)
@@ -102,7 +103,7 @@ static void refusals(void **state)
 	uint8_t byte;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct kernel_file kernel = image(bad[i].text_offset, bad[i].image_size);
 
 		le64_store(file + 24, bad[i].flags);
