@@ -55,7 +55,7 @@ static bool in_range(const struct arm64_paging *p, const struct half *h, bool hi
 {
 	unsigned top = field(p->tcr, high ? 38 : 37, 1) ? HIGH_HALF + 1 : 64;
 	uint64_t above = address << (64 - top) >> (64 - top) >> h->size;
-	uint64_t all = (UINT64_C(1) << (top - h->size)) - 1;
+	uint64_t all = UINT64_MAX >> (64 - top) >> h->size;
 
 	return above == (high ? all : 0);
 }
