@@ -30,7 +30,7 @@ OUT := out/$(ARCH)/$(VARIANT)
 
 # The floors of the house, lowest first. DIRS="base mm" builds and tests only a part of it.
 DT_DIR := $(if $(filter x86,$(ARCH)),,arch/dt)
-DIRS ?= base mm hw virtio cpu arch $(DT_DIR) arch/$(ARCH) vm cli
+DIRS ?= base mm hw virtio cpu arch $(DT_DIR) arch/$(ARCH) vm $(patsubst %/,%,$(wildcard vm/*/)) cli
 SRCS := $(sort $(foreach d,$(DIRS),$(wildcard $(d)/*.c)))
 OBJS := $(SRCS:%.c=$(OUT)/obj/%.o) $(foreach d,$(DIRS),$(patsubst %.S,$(OUT)/obj/%.o,$(wildcard $(d)/*.S)))
 # One archive a directory, so that a test links only what it uses.
@@ -112,8 +112,8 @@ $(OUT)/gen/syscall_list.h: $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call QUIET,GEN,$@)echo '#include <sys/syscall.h>' | $(CC) $(CPPFLAGS) -E -dM - | \
 	sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/NAME(\1)/p' | sort >$@$(NEW) && mv -f $@$(NEW) $@
-$(OUT)/obj/vm/syscall_name.o: $(OUT)/gen/syscall_list.h
-$(OUT)/obj/vm/syscall_name.o: CPPFLAGS += -I$(OUT)/gen
+$(OUT)/obj/vm/sandbox/syscall_name.o: $(OUT)/gen/syscall_list.h
+$(OUT)/obj/vm/sandbox/syscall_name.o: CPPFLAGS += -I$(OUT)/gen
 
 # The init of exec's guest (guests/init): a Linux program without a C library.
 INIT_SRCS := $(wildcard guests/init/*.c guests/init/$(ARCH)/*.S)

@@ -5,13 +5,13 @@
 
 #include <stddef.h>
 
-/* What a helper thread is for. vCPU threads and the loop's have ways of their own (vm/sandbox.h). */
+/* What a helper thread is for. vCPU threads and the loop's have ways of their own (vm/sandbox/sandbox.h). */
 enum thread_role {
 	THREAD_IO,     /* reads and writes disks */
 	THREAD_HELPER, /* anything else that may take long beside the loop */
 };
 
-/* Embedded in what knows how (vm/sandbox.h); constant while threads use it. */
+/* Embedded in what knows how (vm/sandbox/sandbox.h); constant while threads use it. */
 struct thread_guard {
 	int (*enter)(const struct thread_guard *guard, enum thread_role role);
 };

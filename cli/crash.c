@@ -10,8 +10,8 @@
 #include "base/diag.h"
 #include "cli/terminal.h"
 #include "vm/config.h"
-#include "vm/sandbox.h"
-#include "vm/syscall_name.h"
+#include "vm/sandbox/sandbox.h"
+#include "vm/sandbox/syscall_name.h"
 
 /*
  * vm/ takes SIGHUP, SIGINT and SIGTERM as events and ignores SIGPIPE once a machine is being built;

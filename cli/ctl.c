@@ -22,8 +22,8 @@
 #include "cli/ctl_console.h"
 #include "cli/parse.h"
 #include "vm/config.h"
-#include "vm/control.h"
-#include "vm/control_vm.h"
+#include "vm/control/control.h"
+#include "vm/control/machine.h"
 
 enum { WORDS_MAX = 4 };
 

@@ -12,8 +12,8 @@
 #include "arch/arch.h"
 #include "base/diag.h"
 #include "vm/config.h"
-#include "vm/sandbox_stages.h"
-#include "vm/sandbox_table.h"
+#include "vm/sandbox/stages.h"
+#include "vm/sandbox/table.h"
 
 /* What a feature is called by the user; one bit. */
 static const char *feature_option(unsigned feature)

@@ -11,8 +11,8 @@
 
 #include "base/checked.h"
 #include "base/diag.h"
-#include "vm/backends.h"
-#include "vm/kmod.h"
+#include "vm/daemon/backends.h"
+#include "vm/exec/kmod.h"
 
 #define ROOT_TAG "hvrun.root"
 

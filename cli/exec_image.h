@@ -5,8 +5,8 @@
 
 #include "cli/exec_spec.h"
 #include "vm/config.h"
-#include "vm/dir_image.h"
-#include "vm/initramfs.h"
+#include "vm/exec/dir_image.h"
+#include "vm/exec/initramfs.h"
 
 struct exec_image {
 	struct exec_spec spec; /* the caller adds the command's words before exec_image_make */

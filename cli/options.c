@@ -9,7 +9,7 @@
 #include "base/checked.h"
 #include "cli/options_apply.h"
 #include "cli/parse.h"
-#include "vm/backends.h"
+#include "vm/daemon/backends.h"
 
 struct vm_config *options_config(struct parser *parser)
 {

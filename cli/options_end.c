@@ -6,7 +6,7 @@
 #include "cli/options.h"
 #include "cli/options_apply.h"
 #include "cli/parse.h"
-#include "vm/match.h"
+#include "vm/console/match.h"
 
 #define TIMEOUT_MAX UINT64_C(31536000) /* seconds: a year */
 

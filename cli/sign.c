@@ -16,8 +16,8 @@
 #include "cli/options_apply.h"
 #include "cli/parse.h"
 #include "cli/password.h"
-#include "vm/minisign.h"
-#include "vm/sign.h"
+#include "vm/signed/minisign.h"
+#include "vm/signed/sign.h"
 
 struct sign_options {
 	struct options run; /* first: rows of run's table fill it */

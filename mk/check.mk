@@ -63,7 +63,7 @@ objects: $(CHECK_SRCS:%.c=$(OUT)/obj/%.o)
 CHECK_CPPFLAGS = -D_GNU_SOURCE -I. -I$(OUT)/gen -DHVRUN_VERSION='"$(HVRUN_VERSION)"' -DHVRUN_DEBUG=1
 
 check-tidy: $(CHECK_SRCS:%.c=$(CHECK)/tidy/%.ok)
-$(CHECK)/tidy/vm/syscall_name.ok: $(OUT)/gen/syscall_list.h
+$(CHECK)/tidy/vm/sandbox/syscall_name.ok: $(OUT)/gen/syscall_list.h
 $(CHECK)/tidy/%.ok: %.c $(HEADERS) .clang-tidy tests/.clang-tidy
 	@mkdir -p $(@D)
 	$(call QUIET,TIDY,$<)clang-tidy-14 --quiet $< -- -std=gnu17 $(CHECK_CPPFLAGS) >$@.log 2>&1 || \

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "vm/daemon/qcow2.h"
 #include "vm/machine.h"
-#include "vm/qcow2.h"
-#include "vm/signed.h"
+#include "vm/signed/signed.h"
 
 enum { IO_THREADS = 2 }; /* per disk; more only helps a medium that is slow and parallel */
 

@@ -11,11 +11,11 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "base/io.h"
-#include "vm/control_vm.h"
-#include "vm/gdb.h"
+#include "vm/control/machine.h"
+#include "vm/gdb/gdb.h"
 #include "vm/machine.h"
 #include "vm/overlay.h"
-#include "vm/signed.h"
+#include "vm/signed/signed.h"
 #include "vm/unix_socket.h"
 
 void vm_name_nothing(struct vm *vm)

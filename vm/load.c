@@ -5,7 +5,7 @@
 #include "base/diag.h"
 #include "vm/cmdline.h"
 #include "vm/machine.h"
-#include "vm/signed.h"
+#include "vm/signed/signed.h"
 #include "vm/unpack.h"
 
 static int load_status(int err)

@@ -22,18 +22,18 @@
 #include "virtio/disk_cow.h"
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
-#include "vm/backends.h"
 #include "vm/config.h"
-#include "vm/console.h"
-#include "vm/control.h"
-#include "vm/exec.h"
+#include "vm/console/console.h"
+#include "vm/console/port.h"
+#include "vm/console/watch.h"
+#include "vm/control/control.h"
+#include "vm/daemon/backends.h"
+#include "vm/daemon/remover.h"
+#include "vm/exec/exec.h"
 #include "vm/net.h"
-#include "vm/port.h"
-#include "vm/remover.h"
 #include "vm/report.h"
-#include "vm/sandbox.h"
+#include "vm/sandbox/sandbox.h"
 #include "vm/vsock.h"
-#include "vm/watch.h"
 
 enum { VM_MAX_DEVICES = 16 };
 
@@ -106,7 +106,7 @@ struct vm {
 	struct vm_file overlays[VM_MAX_DISKS];	 /* of disks that say cow */
 	struct cow_map *cow_maps[VM_MAX_DISKS];	 /* what these hold; kept over a reset */
 	bool only_verified;			 /* hvrun verify: disks that are not stay closed */
-	struct signed_boot *signed_boot;	 /* vm/signed.h; NULL: nothing is verified */
+	struct signed_boot *signed_boot;	 /* vm/signed/signed.h; NULL: nothing is verified */
 	struct vm_port ports[VM_MAX_PORTS];	 /* config->port_count of them */
 	struct exec_watch exec;			 /* of the loop; with config->exec */
 	struct vm_net nets[VM_MAX_NETS];
@@ -123,7 +123,7 @@ struct vm {
 	struct vm_file symbols;
 	struct vm_report report;
 
-	struct control control; /* vm/control_vm.h; without --control nobody ever connects */
+	struct control control; /* vm/control/machine.h; without --control nobody ever connects */
 	bool control_paused;	/* by a client */
 	bool restart;		/* a client asked for a reset */
 	pid_t control_pid;	/* ours, as seen outside */
@@ -153,8 +153,8 @@ struct vm {
 
 	struct vcpu_env vcpu_env;
 	struct vcpu_gate gate;
-	struct vm_core *core; /* vm/core.h; NULL: nobody may ask for one */
-	struct vm_gdb *gdb;   /* vm/gdb.h; NULL: no debugger is asked for */
+	struct vm_core *core; /* vm/core/core.h; NULL: nobody may ask for one */
+	struct vm_gdb *gdb;   /* vm/gdb/gdb.h; NULL: no debugger is asked for */
 	struct vcpu *vcpus;   /* config->cpus of them, or NULL */
 
 	/* enum vm_end in the low byte, status above: set once by whoever ends the run. */
@@ -179,7 +179,7 @@ int vm_open_inputs(struct vm *vm);
 int vm_open_image(const char *what, const char *name, struct vm_file *file);
 
 /*
- * vm/verify.c: reads and verifies what --verify-key asks for. On return, what boots is the bytes in
+ * vm/signed/verify.c: reads and verifies what --verify-key asks for. On return, what boots is the bytes in
  * vm->signed_boot. 0, or an exit status with the reason said.
  */
 int vm_verify(struct vm *vm);

@@ -9,7 +9,7 @@
 
 #include "base/diag.h"
 #include "virtio/devices.h"
-#include "vm/control_vm.h"
+#include "vm/control/machine.h"
 #include "vm/machine.h"
 
 static int refused(const char *what, int err)

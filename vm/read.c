@@ -9,7 +9,7 @@
 #include "base/diag.h"
 #include "base/io.h"
 #include "vm/machine.h"
-#include "vm/signed.h"
+#include "vm/signed/signed.h"
 #include "vm/unpack.h"
 
 enum { HEAD = 4096 }; /* bytes of a kernel that tell where it wants to lie */

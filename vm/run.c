@@ -13,9 +13,9 @@
 
 #include "base/diag.h"
 #include "virtio/devices.h"
-#include "vm/control_vm.h"
-#include "vm/core.h"
-#include "vm/gdb.h"
+#include "vm/control/machine.h"
+#include "vm/core/core.h"
+#include "vm/gdb/gdb.h"
 #include "vm/machine.h"
 
 #define QUIET_NS UINT64_C(250000000) /* of the console, until a line without end counts */

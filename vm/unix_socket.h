@@ -3,7 +3,7 @@
 #ifndef VM_UNIX_SOCKET_H
 #define VM_UNIX_SOCKET_H
 
-#include "vm/remover.h"
+#include "vm/daemon/remover.h"
 
 /*
  * Listens on a socket at @path that only this user may use (mode 0600), non-blocking, in *@fd, the

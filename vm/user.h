@@ -3,7 +3,7 @@
 #ifndef VM_USER_H
 #define VM_USER_H
 
-#include "vm/sandbox_stages.h"
+#include "vm/sandbox/stages.h"
 
 /*
  * Finds USER[:GROUP] in @text, each a name of /etc/passwd and /etc/group or a number; without GROUP the

@@ -16,11 +16,11 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "hw/pvpanic.h"
-#include "vm/control_vm.h"
-#include "vm/core.h"
-#include "vm/gdb.h"
+#include "vm/control/machine.h"
+#include "vm/core/core.h"
+#include "vm/gdb/gdb.h"
 #include "vm/machine.h"
-#include "vm/signed.h"
+#include "vm/signed/signed.h"
 
 /*
  * --timeout counts from launch, by a signal: it is seen wherever the others are, also by a console

@@ -13,7 +13,7 @@
 #include "hw/loop.h"
 #include "virtio/devices.h"
 #include "vm/config.h"
-#include "vm/remover.h"
+#include "vm/daemon/remover.h"
 
 /* To the connector. */
 struct vsock_ask {

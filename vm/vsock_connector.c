@@ -24,7 +24,7 @@
 
 #include "arch/arch.h"
 #include "base/checked.h"
-#include "vm/sandbox.h"
+#include "vm/sandbox/sandbox.h"
 #include "vm/user.h"
 #include "vm/vsock.h"
 

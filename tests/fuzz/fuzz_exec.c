@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cli/exec_spec.h"
-#include "vm/exec.h"
+#include "vm/exec/exec.h"
 
 /* Init's reader, a program of its own: its file is the input. */
 /* NOLINTNEXTLINE(bugprone-suspicious-include) */

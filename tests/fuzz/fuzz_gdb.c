@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/gdb_points.h"
-#include "vm/gdb_server.h"
+#include "vm/gdb/points.h"
+#include "vm/gdb/server.h"
 
 enum {
 	RAM = 0x4000,

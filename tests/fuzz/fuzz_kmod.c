@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/kmod_read.h"
+#include "vm/exec/kmod_read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/manifest.h"
+#include "vm/signed/manifest.h"
 
 static void require(bool holds)
 {

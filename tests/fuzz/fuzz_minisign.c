@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/minisign.h"
-#include "vm/minisign_secret.h"
+#include "vm/signed/minisign.h"
+#include "vm/signed/minisign_secret.h"
 
 static void require(bool holds)
 {

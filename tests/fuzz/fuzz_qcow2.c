@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/qcow2.h"
+#include "vm/daemon/qcow2.h"
 
 static void require(bool holds)
 {

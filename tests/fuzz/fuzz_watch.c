@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/watch.h"
+#include "vm/console/watch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A target with memory behind the server of gdb's protocol (vm/gdb_server.h), and a debugger that is the test. */
+/* A target with memory behind the server of gdb's protocol (vm/gdb/server.h), and a debugger that is the test. */
 #ifndef TESTS_LIB_GDB_RIG_H
 #define TESTS_LIB_GDB_RIG_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vm/gdb_points.h"
-#include "vm/gdb_server.h"
+#include "vm/gdb/points.h"
+#include "vm/gdb/server.h"
 
 enum {
 	RAM = 0x10000,

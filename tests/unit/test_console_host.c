@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
-#include "vm/console.h"
+#include "vm/console/console.h"
 
 /* A guest that takes at most @room bytes, and notes what it took. */
 struct fake_guest {

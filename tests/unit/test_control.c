@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm/control*.c: what a client is answered, and what the next client finds of one that was dropped. */
+/* vm/control/: what a client is answered, and what the next client finds of one that was dropped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
-#include "vm/control.h"
+#include "vm/control/control.h"
 
 struct fixture {
 	struct loop *loop;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm/core_elf: a core as a reader of ELF files sees it; and the one note that a guest may write. */
+/* vm/core/elf: a core as a reader of ELF files sees it; and the one note that a guest may write. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 #include "base/io.h"
 #include "base/le.h"
-#include "vm/core_elf.h"
+#include "vm/core/elf.h"
 
 enum {
 	PAGE = 4096,

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vm/daemon.h"
+#include "vm/daemon/daemon.h"
 
 enum { TALKS_MAX = 1000 };
 

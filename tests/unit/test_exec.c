@@ -21,10 +21,10 @@
 #include "cli/exec_spec.h"
 #include "tests/lib/capture.h"
 #include "vm/config.h"
-#include "vm/exec.h"
-#include "vm/initramfs.h"
-#include "vm/kmod.h"
-#include "vm/kmod_read.h"
+#include "vm/exec/exec.h"
+#include "vm/exec/initramfs.h"
+#include "vm/exec/kmod.h"
+#include "vm/exec/kmod_read.h"
 
 static bool ends(struct exec_watch *watch, const char *line)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm/gdb_packet, gdb_server, gdb_points: what gdb says, and what it is told. */
+/* vm/gdb/packet, server, points: what gdb says, and what it is told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "tests/lib/gdb_rig.h"
-#include "vm/gdb_points.h"
-#include "vm/gdb_server.h"
+#include "vm/gdb/points.h"
+#include "vm/gdb/server.h"
 
 static void test_packets(void **state)
 {

@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "vm/gdb_stub.h"
+#include "vm/gdb/stub.h"
 
 enum {
 	CPUS = 2,

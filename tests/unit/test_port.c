@@ -24,7 +24,7 @@
 #include "base/le.h"
 #include "tests/lib/dev_rig.h"
 #include "vm/config.h"
-#include "vm/port.h"
+#include "vm/console/port.h"
 #include "vm/unix_socket.h"
 
 enum {

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "vm/qcow2.h"
+#include "vm/daemon/qcow2.h"
 
 enum { HEADER = 80 };
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
-#include "vm/reader.h"
+#include "vm/signed/reader.h"
 
 enum { STEP = 256 * 1024 };
 

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vm/remover.h"
+#include "vm/daemon/remover.h"
 #include "vm/unix_socket.h"
 
 struct fixture {

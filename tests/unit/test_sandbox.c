@@ -22,10 +22,10 @@
 
 #include "arch/arch.h"
 #include "base/checked.h"
-#include "vm/sandbox_bpf.h"
-#include "vm/sandbox_table.h"
-#include "vm/syscall_name.h"
-#include "vm/syscalls.h"
+#include "vm/sandbox/bpf.h"
+#include "vm/sandbox/syscall_name.h"
+#include "vm/sandbox/syscalls.h"
+#include "vm/sandbox/table.h"
 
 enum { NUMBER_MAX = 600, VCPU_FD = 13, VM_FD = 9, OUR_PID = 4711, OUR_TID = 4712 };
 

@@ -32,7 +32,7 @@
 #include "cli/crash.h"
 #include "tests/lib/escapes.h"
 #include "vm/config.h"
-#include "vm/sandbox.h"
+#include "vm/sandbox/sandbox.h"
 
 enum {
 	GOT_THROUGH = 99,

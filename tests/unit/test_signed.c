@@ -16,9 +16,9 @@
 
 #include "base/checked.h"
 #include "tests/lib/capture.h"
-#include "vm/manifest.h"
-#include "vm/minisign.h"
-#include "vm/minisign_secret.h"
+#include "vm/signed/manifest.h"
+#include "vm/signed/minisign.h"
+#include "vm/signed/minisign_secret.h"
 
 #define HASH  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define HEAD  "hvrun-manifest 1\n"

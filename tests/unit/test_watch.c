@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "vm/watch.h"
+#include "vm/console/watch.h"
 
 static const char boot_log[] =
 	"[    1.0] Run /init as init process\r\n"
