@@ -2,12 +2,12 @@
 /*
  * The accessors of guest memory: judge the whole range, then touch it.
  *
- * The guest, and other vCPU threads, may change the bytes while they are copied. Bulk copies are
- * therefore only a snapshot of some moment of each byte; whoever decides by a value copies it out
- * once and judges the copy. Words that carry an order (ring indices) go through the 16, 32 and 64
- * bit accessors, which are single atomic accesses. ThreadSanitizer sees our own threads only: two
- * of them that copy over the same guest bytes without order would be reported, and rightly, for
- * nothing in hvrun needs that.
+ * The guest, and other vCPU threads, may change the bytes while they are copied. Copies are
+ * therefore only a snapshot of some moment of each byte, small ones of each word (mm/copy.h);
+ * whoever decides by a value copies it out once and judges the copy. Words that carry an order
+ * (ring indices) go through the 16, 32 and 64 bit accessors, which are single atomic accesses.
+ * ThreadSanitizer sees our own threads only: two of them that copy over the same guest bytes
+ * without order would be reported, and rightly, for nothing in hvrun needs that.
  *
  * No state is kept between calls: the regions are few and the search is short, and a remembered
  * last hit would be a cache line for all vCPUs to fight over.
@@ -21,6 +21,7 @@
 
 #include "base/checked.h"
 #include "base/io.h"
+#include "mm/copy.h"
 
 /* Which kinds of region an access may touch, one bit per kind. */
 enum {
@@ -85,7 +86,7 @@ int mem_read(const struct guest_mem *mem, gpa_t from, void *to, size_t len)
 		const uint8_t *host = host_at(mem, from.v, &run);
 		size_t n = (size_t)u64_min(run, len);
 
-		memcpy(out, host, n);
+		copy_from_guest(out, host, n);
 		out += n;
 		from = gpa_add(from, n);
 		len -= n;

@@ -151,6 +151,23 @@ int vq_enable(struct virtqueue *vq, bool event_idx, bool indirect)
 	return 0;
 }
 
+int vq_resume(struct virtqueue *vq, uint16_t base)
+{
+	uint16_t used;
+
+	if (mem_load16(vq->mem, gpa_add(vq->used, USED_IDX), &used))
+		return -EFAULT;
+	vq->next_avail = vq->avail_idx = base;
+	vq->next_used = vq->signalled = used;
+	vq->signalled_valid = false;
+	return 0;
+}
+
+void vq_pause(struct virtqueue *vq, bool paused)
+{
+	vq->paused = paused;
+}
+
 /* The ring words. The areas were judged whole in vq_enable, so a failure is the queue's end. */
 
 static bool load_ring16(struct virtqueue *vq, gpa_t at, uint16_t *value)
@@ -313,7 +330,7 @@ int vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	int r;
 
 	vq->can_unpop = false;
-	if (!usable(vq))
+	if (!usable(vq) || vq->paused)
 		return 0;
 	r = poll_avail(vq);
 	if (r <= 0)
@@ -439,7 +456,7 @@ bool vq_enable_kick(struct virtqueue *vq)
 {
 	uint16_t idx;
 
-	if (!usable(vq))
+	if (!usable(vq) || vq->paused)
 		return false;
 	if (vq->event_idx) {
 		if (!store_ring16(vq, avail_event(vq), vq->next_avail))
@@ -450,43 +467,4 @@ bool vq_enable_kick(struct virtqueue *vq)
 	/* The driver looks at our wish after it moved its index: look at that after the wish. */
 	full_barrier();
 	return load_ring16(vq, gpa_add(vq->avail, AVAIL_IDX), &idx) && idx != vq->next_avail;
-}
-
-/* Copies between @buf and @segs host segments, from @offset on; @write: into the guest. */
-static size_t copy_segs(const struct iovec *iov, unsigned segs, uint64_t offset, void *buf,
-			size_t len, bool write)
-{
-	uint8_t *p = buf;
-	size_t done = 0;
-
-	for (unsigned i = 0; i < segs && done < len; i++) {
-		uint8_t *at = iov[i].iov_base;
-		size_t n = iov[i].iov_len;
-
-		if (offset >= n) {
-			offset -= n;
-			continue;
-		}
-		at += offset;
-		n = size_min(n - (size_t)offset, len - done);
-		offset = 0;
-		if (write)
-			memcpy(at, p + done, n);
-		else
-			memcpy(p + done, at, n);
-		done += n;
-	}
-	return done;
-}
-
-size_t vq_chain_read(const struct vq_chain *chain, uint64_t offset, void *to, size_t len)
-{
-	return copy_segs(chain->iov, chain->out_segs, offset, to, len, false);
-}
-
-/* Cast away const: copy_segs() only reads @from when it writes to the guest. */
-size_t vq_chain_write(const struct vq_chain *chain, uint64_t offset, const void *from, size_t len)
-{
-	return copy_segs(chain->iov + chain->out_segs, chain->in_segs, offset,
-			 (void *)(uintptr_t)from, len, true);
 }

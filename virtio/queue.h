@@ -48,6 +48,7 @@ struct virtqueue {
 	bool indirect;	      /* VIRTIO_F_INDIRECT_DESC was negotiated */
 	bool signalled_valid; /* false after 2^16 pushes without a call of vq_should_signal */
 	bool can_unpop;	      /* @last_head is what vq_pop returned just now */
+	bool paused;	      /* vq_pause */
 	uint16_t avail_idx;   /* the driver's index as last read and judged */
 	uint16_t next_avail;  /* the next entry of the available ring to take */
 	uint16_t next_used;   /* the next entry of the used ring to fill */
@@ -81,6 +82,15 @@ void vq_reset(struct virtqueue *vq);
  * all three whole in RAM). 0, or -EINVAL with @vq->why set and the queue not ready.
  */
 int vq_enable(struct virtqueue *vq, bool event_idx, bool indirect);
+
+/*
+ * For a ring that somebody else served before (vhost-user): directly after vq_enable, it goes on with
+ * entry @base of the available ring, and behind what the used ring has. 0 or -EFAULT.
+ */
+int vq_resume(struct virtqueue *vq, uint16_t base);
+
+/* While @paused no chain is taken; those in flight may still be returned. */
+void vq_pause(struct virtqueue *vq, bool paused);
 
 /*
  * Takes the next available chain into *@chain. 1 with a chain, 0 if there is none (or the queue is not

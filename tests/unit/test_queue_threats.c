@@ -200,6 +200,7 @@ static void test_threat_06_buffers_outside_ram(void **state)
 struct second_cpu {
 	struct queue_fixture *f;
 	volatile uint8_t *host; /* guest memory from 0 to QF_SEAM */
+	gpa_t at;		/* a word that it changes */
 	atomic_bool stop;
 };
 
@@ -322,6 +323,67 @@ static void test_threat_15_index_is_never_torn(void **state)
 	assert_false(f->vq.broken);
 }
 
+static void *move_over_two_bytes(void *arg)
+{
+	struct second_cpu *flipper = arg;
+
+	for (unsigned v = 0; !atomic_load(&flipper->stop); v ^= 1)
+		assert_int_equal(mem_store64(flipper->f->mem, flipper->at, v ? 0x080100 : 0x0700ff),
+				 0);
+	return NULL;
+}
+
+static bool is_half(uint64_t word)
+{
+	return word != 0x0700ff && word != 0x080100;
+}
+
+/*
+ * A buffer is at 0x0700ff or at 0x080100. Halves of both would be memory that the driver never named;
+ * a memcpy byte by byte (arm64's, where there is SVE) brings such.
+ */
+static void test_threat_15_address_is_never_torn(void **state)
+{
+	struct queue_fixture *f = *state;
+	struct second_cpu flipper = { .f = f, .at = f->ring.desc };
+	volatile uint8_t *host = host_of(f);
+	pthread_t thread;
+	uint64_t at = 0;
+
+	queue_fixture_restart(f, 2, false, true);
+	dr_chain(&f->ring, 0, &(struct dr_buf){ 0x0700ff, 8, true }, 1);
+	dr_offer(&f->ring, 0);
+	assert_int_equal(pthread_create(&thread, NULL, move_over_two_bytes, &flipper), 0);
+	for (unsigned i = 0; i < 200000; i++) {
+		assert_int_equal(vq_pop(&f->vq, &f->chain), 1);
+		at = (uint64_t)((uint8_t *)f->chain.iov[0].iov_base - (uint8_t *)host);
+		vq_unpop(&f->vq);
+		if (is_half(at))
+			break;
+	}
+	atomic_store(&flipper.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_false(is_half(at));
+}
+
+/* The same for a word of a header: a disk's sector, say. */
+static void test_threat_15_header_is_never_torn(void **state)
+{
+	struct queue_fixture *f = *state;
+	struct second_cpu flipper = { .f = f, .at = gpa(QF_BUFFER + 8) };
+	uint64_t header[2] = { 0, 0x0700ff };
+	pthread_t thread;
+
+	assert_int_equal(mem_write(f->mem, gpa(QF_BUFFER), header, sizeof(header)), 0);
+	assert_int_equal(queue_fixture_pop(f, &(struct dr_buf){ QF_BUFFER, 16, false }, 1), 1);
+	assert_int_equal(pthread_create(&thread, NULL, move_over_two_bytes, &flipper), 0);
+	for (unsigned i = 0; i < 200000 && !is_half(header[1]); i++)
+		assert_int_equal(vq_chain_read(&f->chain, 0, header, sizeof(header)), 16);
+	atomic_store(&flipper.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_false(is_half(header[1]));
+}
+
 /* Copies out of and into a chain never trust a length: offsets and lengths at every edge. */
 static void test_threat_16_lengths_of_copies(void **state)
 {
@@ -357,6 +419,8 @@ int main(void)
 		T(test_threat_06_buffers_outside_ram),
 		T(test_threat_14_rings_change_while_the_queue_looks),
 		T(test_threat_15_index_is_never_torn),
+		T(test_threat_15_address_is_never_torn),
+		T(test_threat_15_header_is_never_torn),
 		T(test_threat_16_lengths_of_copies),
 	};
 
