@@ -60,14 +60,37 @@ void vcpu_gate_hold(struct vcpu_gate *gate, struct vcpu *vcpu, bool hold)
 	lock_drop(&gate->lock);
 }
 
+/* @vcpu, which is not in the guest, comes to the gate before it is there. */
+static void ask_to_pass(struct vcpu *vcpu)
+{
+	atomic_store(&vcpu->asked_out, true);
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
+}
+
 void vcpu_gate_hold_self(struct vcpu *vcpu)
 {
 	struct vcpu_gate *gate = vcpu->env->gate;
 
 	lock_take(&gate->lock);
 	vcpu->held = true;
-	atomic_store(&vcpu->asked_out, true);
-	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	ask_to_pass(vcpu);
+	lock_drop(&gate->lock);
+}
+
+void vcpu_gate_await(struct vcpu *vcpu, const atomic_bool *busy)
+{
+	struct vcpu_gate *gate = vcpu->env->gate;
+
+	lock_take(&gate->lock);
+	vcpu->awaits = busy;
+	ask_to_pass(vcpu);
+	lock_drop(&gate->lock);
+}
+
+void vcpu_gate_look(struct vcpu_gate *gate)
+{
+	lock_take(&gate->lock);
+	cond_broadcast(&gate->opened);
 	lock_drop(&gate->lock);
 }
 
@@ -91,7 +114,9 @@ void vcpu_gate_leave(struct vcpu_gate *gate)
 
 static bool must_wait(const struct vcpu_gate *gate, const struct vcpu *vcpu) REQUIRES(&gate->lock)
 {
-	return (gate->closed || vcpu->held) && !atomic_load(&vcpu->stop);
+	bool awaits = vcpu->awaits && atomic_load(vcpu->awaits);
+
+	return (gate->closed || vcpu->held || awaits) && !atomic_load(&vcpu->stop);
 }
 
 /* Outside until the way is free. The lock is let go to tell of it. */
@@ -114,6 +139,7 @@ void vcpu_gate_pass(struct vcpu *vcpu)
 	lock_take(&gate->lock);
 	if (must_wait(gate, vcpu))
 		wait_outside(gate, vcpu);
+	vcpu->awaits = NULL;
 	/* Under the lock, so that it does not undo what the next close or a stop asks for. */
 	atomic_store(&vcpu->asked_out, false);
 	if (!atomic_load(&vcpu->stop))

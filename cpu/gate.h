@@ -6,6 +6,7 @@
 #ifndef CPU_GATE_H
 #define CPU_GATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/lock.h"
@@ -61,6 +62,13 @@ void vcpu_gate_leave(struct vcpu_gate *gate);
 
 /* The vCPU's own thread: holds itself, as vcpu_gate_hold, before the next vcpu_gate_pass. */
 void vcpu_gate_hold_self(struct vcpu *vcpu);
+
+/*
+ * While the vCPU's thread waits for the caller: @vcpu goes to the gate before it runs on in the guest, and waits there
+ * as long as *@busy is true, whatever else lets it go. Whoever makes it false says vcpu_gate_look afterwards.
+ */
+void vcpu_gate_await(struct vcpu *vcpu, const atomic_bool *busy);
+void vcpu_gate_look(struct vcpu_gate *gate);
 
 /*
  * The vCPU's own thread, with nothing left to complete by KVM_RUN: waits while the gate is closed or

@@ -77,6 +77,8 @@ struct vcpu {
 	atomic_bool stop;
 	atomic_bool asked_out; /* pass the gate before the guest is entered again */
 	bool held;	       /* under the gate's lock: waits there even when it is open */
+	/* The same: so it does as long as this is true; NULL: nothing to wait for. */
+	const atomic_bool *awaits;
 
 	/* Exits to user space by KVM_EXIT_ number; of the thread, read after vcpu_join. */
 	uint64_t exits[VCPU_EXIT_KINDS];

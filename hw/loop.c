@@ -38,6 +38,7 @@ struct call {
 	struct call *next;
 	loop_fn fn;
 	void *opaque;
+	pthread_t caller;
 	bool done;
 };
 
@@ -47,6 +48,7 @@ struct loop {
 
 	struct loop_sources sources; /* of the owner */
 	struct loop_timer *timers;
+	const struct call *served; /* the call of another thread that is under way, of the owner */
 
 	struct lock lock RANKED(loop);
 	struct cond changed; /* a call is done, or the loop has no owner any more */
@@ -106,6 +108,7 @@ static void unlink_call(struct loop *loop, struct call *call) REQUIRES(&loop->lo
 /* Runs the calls that wait now; those that come meanwhile wake the loop again. */
 static void run_calls(struct loop *loop)
 {
+	const struct call *outer = loop->served;
 	struct call *call;
 
 	lock_take(&loop->lock);
@@ -117,7 +120,9 @@ static void run_calls(struct loop *loop)
 		struct call *next = call->next;
 
 		lock_drop(&loop->lock);
+		loop->served = call;
 		call->fn(call->opaque);
+		loop->served = outer;
 		lock_take(&loop->lock);
 		call->done = true;
 		cond_broadcast(&loop->changed);
@@ -128,7 +133,7 @@ static void run_calls(struct loop *loop)
 
 void loop_call(struct loop *loop, loop_fn fn, void *opaque)
 {
-	struct call call = { .fn = fn, .opaque = opaque };
+	struct call call = { .fn = fn, .opaque = opaque, .caller = pthread_self() };
 	bool ours;
 
 	lock_take(&loop->lock);
@@ -150,6 +155,14 @@ void loop_call(struct loop *loop, loop_fn fn, void *opaque)
 	fn(opaque);
 	if (!ours)
 		disown(loop);
+}
+
+bool loop_caller(const struct loop *loop, pthread_t *caller)
+{
+	if (!loop->served)
+		return false;
+	*caller = loop->served->caller;
+	return true;
 }
 
 void loop_stop(struct loop *loop)

@@ -8,6 +8,7 @@
 #ifndef HW_LOOP_H
 #define HW_LOOP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,6 +92,12 @@ void loop_stop(struct loop *loop);
  * each other.
  */
 void loop_call(struct loop *loop, loop_fn fn, void *opaque);
+
+/*
+ * On the loop's own thread: whose loop_call is being run, in *@caller. False outside of one, and in one that its own
+ * thread runs.
+ */
+bool loop_caller(const struct loop *loop, pthread_t *caller);
 
 /*
  * On the loop's own thread, from a callback: runs the calls of other threads (loop_call) and nothing

@@ -75,12 +75,18 @@ static void unmap_region(const struct mem_region *region)
 		(void)munmap((uint8_t *)region->host - guard, (size_t)region->size + 2 * guard);
 }
 
+void mem_clear(struct guest_mem *mem)
+{
+	for (size_t i = 0; i < mem->count; i++)
+		unmap_region(&mem->regions[i]);
+	mem->count = 0;
+}
+
 void mem_destroy(struct guest_mem *mem)
 {
 	if (!mem)
 		return;
-	for (size_t i = 0; i < mem->count; i++)
-		unmap_region(&mem->regions[i]);
+	mem_clear(mem);
 	free(mem);
 }
 
@@ -250,6 +256,32 @@ int mem_add_file(struct guest_mem *mem, gpa_t start, uint64_t size, int fd, uint
 	(void)madvise(region.host, (size_t)size, MADV_DONTDUMP);
 	insert(mem, &region, place);
 	return 0;
+}
+
+int mem_add_foreign(struct guest_mem *mem, gpa_t start, uint64_t size, int fd, uint64_t offset)
+{
+	struct mem_region region = {
+		.start = start, .size = size, .kind = MEM_RAM, .offset = offset
+	};
+	const int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	size_t place;
+	int err;
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return -EACCES;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (offset % host_page() != 0)
+		return -EINVAL;
+	if (!range_fits(offset, size, (uint64_t)st.st_size))
+		return -ENODATA;
+	err = judge_place(mem, &region, &place);
+	if (!err)
+		err = map_region(&region, fd, false);
+	if (!err)
+		insert(mem, &region, place);
+	return err;
 }
 
 void *mem_registers(const struct guest_mem *mem, gpa_t at)

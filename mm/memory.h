@@ -121,6 +121,17 @@ int mem_add(struct guest_mem *mem, gpa_t start, uint64_t size, enum mem_kind kin
 int mem_add_file(struct guest_mem *mem, gpa_t start, uint64_t size, int fd, uint64_t file_size);
 
 /*
+ * Adds @size bytes of RAM that are another program's: @fd from @offset on, shared, for a back-end that serves
+ * a guest of somebody else. @fd may be closed afterwards. 0; -EACCES (no memfd that is sealed against shrinking: its
+ * owner could take the memory away, and us with it by SIGBUS), -EINVAL (alignment), -ENODATA (the file ends
+ * before), or as mem_add.
+ */
+int mem_add_foreign(struct guest_mem *mem, gpa_t start, uint64_t size, int fd, uint64_t offset);
+
+/* Takes all regions away again, all at once. Nobody uses @mem, nor holds a segment of it. */
+void mem_clear(struct guest_mem *mem);
+
+/*
  * The host memory at @at in a MEM_REGISTERS region, for the transport whose registers they are, or NULL
  * if none is there. It lasts as long as @mem.
  */

@@ -82,11 +82,75 @@ static void another_thread(void **state)
 	cutoff_fini(&cutoff);
 }
 
+/* A write that nobody expects to wait is interrupted when it does, each time, and the kernel is not asked for each. */
+static void soon(void **state)
+{
+	struct cutoff cutoff = { 0 };
+	int fd = eventfd(0, EFD_CLOEXEC);
+	uint64_t count;
+	long armed;
+
+	(void)state;
+	assert_int_equal(cutoff_init(&cutoff), 0);
+	(void)alarm(60);
+	for (unsigned i = 0; i < 2; i++) {
+		cutoff_soon(&cutoff);
+		assert_int_equal(write(fd, &full, 8), 8);
+		cutoff_soon(&cutoff);
+		assert_int_equal(write(fd, &one, 8), -1);
+		assert_int_equal(errno, EINTR);
+		assert_int_equal(read(fd, &count, 8), 8);
+	}
+	cutoff_soon(&cutoff);
+	armed = cutoff.armed_ms;
+	for (unsigned i = 0; i < 3; i++)
+		cutoff_soon(&cutoff);
+	assert_true(cutoff.armed_ms == armed || cutoff.armed_ms - armed >= 250);
+	(void)alarm(0);
+	close(fd);
+	cutoff_fini(&cutoff);
+}
+
+static void pass(long ms)
+{
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	while (nanosleep(&left, &left) < 0)
+		assert_int_equal(errno, EINTR);
+}
+
+/* A machine that stands still just before the write: the first signal finds nobody, the next one does. */
+static void soon_and_late(void **state)
+{
+	struct timespec second = { .tv_sec = 1 };
+	struct cutoff cutoff = { 0 };
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(cutoff_init(&cutoff), 0);
+	(void)alarm(60);
+	assert_int_equal(write(fd, &full, 8), 8);
+	cutoff_soon(&cutoff);
+	pass(600);
+	assert_int_equal(write(fd, &one, 8), -1);
+	assert_int_equal(errno, EINTR);
+	cutoff_done(&cutoff);
+	/* One more comes, and then no other. */
+	pass(600);
+	assert_int_equal(cutoff.armed_ms, 0);
+	assert_int_equal(nanosleep(&second, NULL), 0);
+	(void)alarm(0);
+	close(fd);
+	cutoff_fini(&cutoff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waits_no_longer),
 		cmocka_unit_test(rests),
+		cmocka_unit_test(soon),
+		cmocka_unit_test(soon_and_late),
 		cmocka_unit_test(another_thread),
 	};
 

@@ -26,14 +26,28 @@ struct world {
 	uint64_t calls;	      /* of the loop's thread */
 	atomic_bool debug;    /* the next step of vCPU 0 is a debug exit */
 	atomic_uint held_self;
+	bool device_starts;   /* of the loop's thread: whoever comes next is to wait for it */
+	struct vcpu *waiting; /* and that was this one */
+	atomic_bool device_busy;
 };
 
 static struct world world;
 
 static void on_call(void *opaque)
 {
+	pthread_t caller;
+
 	(void)opaque;
 	world.calls++;
+	if (!world.device_starts || !loop_caller(world.loop, &caller))
+		return;
+	world.device_starts = false;
+	for (unsigned i = 0; i < CPUS; i++) {
+		if (!pthread_equal(world.vcpus[i].thread, caller))
+			continue;
+		world.waiting = &world.vcpus[i];
+		vcpu_gate_await(world.waiting, &world.device_busy);
+	}
 }
 
 static bool turned_back(const struct vcpu *vcpu)
@@ -249,6 +263,53 @@ static void test_vcpu_holds_itself(void **state)
 	turn_until_step(0, before);
 }
 
+static void start_device(void *opaque)
+{
+	(void)opaque;
+	atomic_store(&world.device_busy, true);
+	world.device_starts = true;
+}
+
+static void wait_for_device(void)
+{
+	start();
+	loop_call(world.loop, start_device, NULL);
+	while (!world.waiting)
+		loop_turn(world.loop, 1);
+}
+
+/* A vCPU whose device is not through waits, whatever else lets it go; the others run, and all can be paused. */
+static void test_waits_for_a_device(void **state)
+{
+	uint64_t before[CPUS];
+	unsigned index;
+
+	(void)state;
+	wait_for_device();
+	index = world.waiting->index;
+	close_gate();
+	for (unsigned i = 0; i < CPUS; i++)
+		before[i] = world.steps[i];
+	vcpu_gate_hold(&world.gate, world.waiting, false);
+	vcpu_gate_open(&world.gate);
+	for (unsigned i = 0; i < CPUS; i++)
+		if (i != index)
+			turn_until_step(i, before[i]);
+	vcpu_gate_look(&world.gate);
+	close_gate();
+	assert_int_equal(world.steps[index], before[index]);
+	vcpu_gate_open(&world.gate);
+	atomic_store(&world.device_busy, false);
+	vcpu_gate_look(&world.gate);
+	turn_until_step(index, before[index]);
+}
+
+static void test_stop_while_a_device_is_busy(void **state)
+{
+	(void)state;
+	wait_for_device();
+}
+
 /* The teardown stops vCPUs that wait, one of them held. */
 static void test_stop_while_closed(void **state)
 {
@@ -266,6 +327,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_closed_before_the_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held_vcpu_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_holds_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_waits_for_a_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop_while_a_device_is_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_while_closed, setup, teardown),
 	};
 

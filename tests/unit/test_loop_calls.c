@@ -234,6 +234,53 @@ static void calls_do_not_starve_sources(void **state)
 	(void)close(fd);
 }
 
+struct asked {
+	struct loop *loop;
+	bool known;
+	pthread_t caller;
+};
+
+static bool is_known(void *opaque)
+{
+	const struct asked *a = opaque;
+
+	return a->known;
+}
+
+static void who_asks(void *opaque)
+{
+	struct asked *a = opaque;
+
+	a->known = loop_caller(a->loop, &a->caller);
+}
+
+static void *ask(void *opaque)
+{
+	struct asked *a = opaque;
+
+	loop_call(a->loop, who_asks, a);
+	return NULL;
+}
+
+/* The loop knows for whom it does what it does. */
+static void caller_is_known(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct asked a = { .loop = loop };
+	pthread_t thread;
+
+	loop_call(loop, who_asks, &a);
+	assert_false(a.known);
+	loop_hold(loop);
+	assert_int_equal(pthread_create(&thread, NULL, ask, &a), 0);
+	assert_int_equal(loop_serve_until(loop, is_known, &a), 0);
+	assert_true(pthread_equal(a.caller, thread));
+	who_asks(&a);
+	assert_false(a.known);
+	loop_release(loop);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
 #define ON_LOOP(fn) cmocka_unit_test_setup_teardown(fn, loop_setup, loop_teardown)
@@ -241,6 +288,7 @@ int main(void)
 		ON_LOOP(call_runs_on_the_loop),
 		ON_LOOP(stop_is_sticky),
 		ON_LOOP(calls_nest),
+		ON_LOOP(caller_is_known),
 		ON_LOOP(threads_hammer),
 		ON_LOOP(stop_during_calls),
 		cmocka_unit_test(stop_within_a_call),
