@@ -7,52 +7,20 @@
  * in flight, chains wait in the ring. See docs/devices/blk.md.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "base/checked.h"
-#include "base/diag.h"
-#include "virtio/blk_complain.h"
-#include "virtio/blk_config.h"
-#include "virtio/blk_limits.h"
-#include "virtio/blk_request.h"
+#include "virtio/blk_device.h"
 #include "virtio/devices.h"
-#include "virtio/io_uring.h"
 #include "virtio/take.h"
 
 enum {
-	QUEUE_SIZE = 256,
-	REQUESTS = 64,		/* in flight at once */
 	BATCH_CHAINS = 64,	/* taken before other sources of the loop get a turn */
 	BATCH_BYTES = 2 << 20,	/* served at once before that */
 	TRY_BYTES = 256 * 1024, /* the longest transfer done on the loop */
 	RING_BYTES = 16 << 20,	/* with io_uring at once, which cannot be told to leave them */
-};
-
-struct blk {
-	struct virtio_dev *dev;
-	struct blk_rules rules;
-	atomic_bool stop;     /* of rules */
-	struct io_pool *pool; /* NULL: everything is done on the loop */
-	struct io_ring *ring; /* NULL: not by io_uring */
-	uint64_t ring_bytes;  /* of requests that it has */
-	uint8_t config[BLK_CONFIG_SIZE];
-	struct blk_complaints complaints;
-
-	/* A bit for each queue. */
-	uint32_t waiting; /* chains may wait in it for a free request, or for a limit */
-	uint32_t news;	  /* chains were returned to it, and the driver was not told yet */
-	unsigned turn;	  /* the queue that is looked at first when several wait */
-
-	struct blk_limits limits;
-
-	struct vq_chain chain;	  /* the one being judged */
-	uint8_t unused[REQUESTS]; /* stack of indices: the last one used is the next */
-	unsigned unused_count;
-	struct blk_request *requests; /* REQUESTS; pages never used are never touched */
 };
 
 static struct blk *blk_of(struct virtio_dev *dev)
@@ -70,11 +38,15 @@ static void put_request(struct blk *blk, const struct blk_request *req)
 	blk->unused[blk->unused_count++] = (uint8_t)(req - blk->requests);
 }
 
-/* The one place where a request goes back to the driver. */
+/* The one place where a request goes back to the driver, unless that has reset the device meanwhile. */
 static void complete(struct blk *blk, struct blk_request *req)
 {
 	bool ok = req->status == BLK_S_OK;
 
+	if (blk->stop) {
+		put_request(blk, req);
+		return;
+	}
 	if (req->error != 0 && req->status == BLK_S_IOERR)
 		blk_complain(&blk->complaints, req);
 	*req->status_byte = req->status;
@@ -132,7 +104,7 @@ static void reap_ring(struct blk *blk)
 	bool whole;
 
 	while ((req = reap_one(blk, &whole)) != NULL) {
-		if (!whole) {
+		if (!whole && !blk->stop) {
 			io_pool_submit(blk->pool, &req->job);
 			continue;
 		}
@@ -221,15 +193,10 @@ static void blk_kick(struct virtio_dev *dev, unsigned index)
 	drain(blk_of(dev), index);
 }
 
-/* Runs on a thread of the pool. */
-static void run_job(struct io_job *job)
-{
-	blk_request_run((struct blk_request *)job);
-}
-
 /* Requests were completed, or a limit lets more pass: chains may wait, each queue's first in turn. */
-static void carry_on(struct blk *blk)
+void blk_carry_on(void *opaque)
 {
+	struct blk *blk = opaque;
 	unsigned count = blk->dev->queue_count;
 	uint32_t waiting = blk->waiting;
 
@@ -243,16 +210,26 @@ static void carry_on(struct blk *blk)
 	tell(blk);
 }
 
-static void on_timer(void *opaque)
+static bool blk_busy(const struct virtio_dev *dev)
 {
-	carry_on(opaque);
+	const struct blk *blk = dev->priv;
+
+	return blk->unused_count < BLK_REQUESTS;
 }
 
-/* Finished requests came back from the pool. */
-static void jobs_done(void *opaque)
+/* After a reset: all that was in flight is through. */
+static void end_reset(struct blk *blk)
 {
-	struct blk *blk = opaque;
-	struct io_job *job = io_pool_reap(blk->pool);
+	if (!atomic_load(&blk->stop) || blk_busy(blk->dev))
+		return;
+	atomic_store(&blk->stop, false);
+	virtio_dev_drained(blk->dev);
+}
+
+/* All that has ended, on the pool and on the ring. */
+static void reap(struct blk *blk)
+{
+	struct io_job *job = blk->pool ? io_pool_reap(blk->pool) : NULL;
 
 	while (job) {
 		struct io_job *next = job->next;
@@ -260,16 +237,17 @@ static void jobs_done(void *opaque)
 		complete(blk, (struct blk_request *)job);
 		job = next;
 	}
-	carry_on(blk);
+	if (blk->ring)
+		reap_ring(blk);
+	end_reset(blk);
 }
 
-/* Transfers ended on the ring. */
-static void ring_done(void *opaque)
+void blk_ended(void *opaque)
 {
 	struct blk *blk = opaque;
 
-	reap_ring(blk);
-	carry_on(blk);
+	reap(blk);
+	blk_carry_on(blk);
 }
 
 static void blk_ready(struct virtio_dev *dev)
@@ -288,31 +266,40 @@ static void put_jobs(struct blk *blk, const struct io_job *job)
 }
 
 /*
- * Waits for what is being done, and forgets it. What no thread has begun is not done any more: 64 requests of
- * gigabytes would hold the loop for hours; nor are more than 16 MiB of a long one. io_uring ends what it has,
- * which is never more than RING_BYTES.
+ * What no thread has begun is not done any more: 64 requests of gigabytes would take hours; nor are more than
+ * 16 MiB of a long one. io_uring ends what it has, which is never more than RING_BYTES. What is left comes back
+ * when its medium lets it, and is forgotten then.
  */
 static void blk_reset(struct virtio_dev *dev)
 {
 	struct blk *blk = blk_of(dev);
-	const struct blk_request *req;
-	bool whole;
 
 	blk->waiting = 0;
 	blk->news = 0;
 	blk_limits_reset(&blk->limits);
-	while (blk->ring && io_ring_in_flight(blk->ring) > 0) {
-		io_ring_wait(blk->ring);
-		while ((req = reap_one(blk, &whole)) != NULL)
-			put_request(blk, req);
-	}
-	if (!blk->pool)
-		return;
 	atomic_store(&blk->stop, true);
-	put_jobs(blk, io_pool_cancel(blk->pool));
-	io_pool_drain(blk->pool);
-	put_jobs(blk, io_pool_reap(blk->pool));
-	atomic_store(&blk->stop, false);
+	if (blk->pool)
+		put_jobs(blk, io_pool_cancel(blk->pool));
+	reap(blk);
+}
+
+/* The counters first, then what they tell of: what comes later fills them again. */
+static void blk_settle(struct virtio_dev *dev, int ms)
+{
+	struct blk *blk = blk_of(dev);
+	struct pollfd fds[] = {
+		{ .fd = blk->pool ? io_pool_eventfd(blk->pool) : -1, .events = POLLIN },
+		{ .fd = blk->ring ? io_ring_eventfd(blk->ring) : -1, .events = POLLIN },
+	};
+	uint64_t count;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		while (fds[i].fd >= 0 && read(fds[i].fd, &count, sizeof(count)) < 0 &&
+		       errno == EINTR)
+			;
+	reap(blk);
+	if (blk_busy(dev))
+		(void)poll(fds, ARRAY_SIZE(fds), ms);
 }
 
 static void blk_config_read(struct virtio_dev *dev, size_t offset, void *data, size_t len)
@@ -320,158 +307,22 @@ static void blk_config_read(struct virtio_dev *dev, size_t offset, void *data, s
 	memcpy(data, blk_of(dev)->config + offset, len);
 }
 
-/* Also for a half-made device. */
-static void blk_free(struct blk *blk, struct loop *loop)
-{
-	if (blk->ring)
-		(void)loop_del(loop, io_ring_eventfd(blk->ring));
-	io_ring_destroy(blk->ring);
-	if (blk->pool)
-		(void)loop_del(loop, io_pool_eventfd(blk->pool));
-	io_pool_destroy(blk->pool);
-	disk_close(blk->rules.disk);
-	if (blk->requests)
-		(void)munmap(blk->requests, REQUESTS * sizeof(*blk->requests));
-	free(blk);
-}
-
 static void blk_destroy(struct virtio_dev *dev)
 {
 	blk_free(blk_of(dev), dev->loop);
 }
 
-static const struct virtio_type blk_type = {
+const struct virtio_type blk_type = {
 	.name = "blk",
 	.id = 2,
 	.config_read = blk_config_read,
 	.ready = blk_ready,
 	.queue_kick = blk_kick,
 	.reset = blk_reset,
+	.busy = blk_busy,
+	.settle = blk_settle,
 	.destroy = blk_destroy,
 };
-
-static unsigned blk_queues(const struct virtio_blk_config *config)
-{
-	return config->queues ? config->queues : 1;
-}
-
-/* The device's state without its place on the loop. */
-static int blk_new(const struct virtio_blk_config *config, struct blk **out)
-{
-	struct blk *blk = calloc(1, sizeof(*blk));
-	void *requests;
-
-	if (!blk) {
-		diag_error("disk %s: no memory", config->disk->name);
-		disk_close(config->disk);
-		return -ENOMEM;
-	}
-	blk->rules.disk = config->disk;
-	blk->rules.stop = &blk->stop;
-	/* Not by calloc, which would touch all of it where it hands out memory that was freed. */
-	requests = mmap(NULL, REQUESTS * sizeof(*blk->requests), PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (requests == MAP_FAILED) {
-		diag_error("disk %s: no memory", config->disk->name);
-		blk_free(blk, NULL);
-		return -ENOMEM;
-	}
-	blk->requests = requests;
-	for (unsigned i = 0; i < REQUESTS; i++)
-		blk->unused[i] = (uint8_t)i;
-	blk->unused_count = REQUESTS;
-	blk_id_fill(blk->rules.id, config->disk, config->serial);
-	blk_config_fill(blk->config, config->disk, blk_queues(config));
-	*out = blk;
-	return 0;
-}
-
-/* Says that making the device failed; returns @err. */
-static int failed(const struct disk *disk, const char *what, int err)
-{
-	diag_error("disk %s: %s failed: %s", disk->name, what, strerror(-err));
-	return err;
-}
-
-static int start_pool(struct blk *blk, const struct virtio_blk_config *config, struct loop *loop)
-{
-	int err;
-
-	if (config->threads == 0)
-		return 0;
-	err = io_pool_create(config->threads, "hvrun-disk", run_job, config->guard, &blk->pool);
-	if (err == 0)
-		err = loop_add_doorbell(loop, io_pool_eventfd(blk->pool), jobs_done, blk);
-	return err ? failed(blk->rules.disk, "starting I/O threads", err) : 0;
-}
-
-static int start_ring(struct blk *blk, struct loop *loop)
-{
-	int err = -EOPNOTSUPP;
-
-	/* Every request needs a place to go when the ring does not take it. */
-	if (blk->pool && blk->rules.disk->fd >= 0)
-		err = io_ring_create(blk->rules.disk->fd, REQUESTS, &blk->ring);
-	if (err == 0)
-		err = loop_add_eventfd(loop, io_ring_eventfd(blk->ring), ring_done, blk);
-	if (err < 0)
-		diag_error("disk %s: io_uring is not to be had here (%s); leave out --io-uring",
-			   blk->rules.disk->name, strerror(-err));
-	return err;
-}
-
-static int start_limits(struct blk *blk, const struct virtio_blk_config *config, struct loop *loop)
-{
-	int err = blk_limits_init(&blk->limits, config->bytes_per_second,
-				  config->requests_per_second, loop, on_timer, blk);
-
-	return err < 0 ? failed(blk->rules.disk, "making its timer", err) : 0;
-}
-
-/* Makes the shared part of the device. */
-static int make_dev(struct blk *blk, unsigned queues, unsigned index, struct guest_mem *mem,
-		    struct loop *loop)
-{
-	struct disk *disk = blk->rules.disk;
-	char name[sizeof(blk->dev->name)];
-	int err = -ENOMEM;
-
-	(void)snprintf(name, sizeof(name), "blk%u", index);
-	blk->dev = calloc(1, sizeof(*blk->dev));
-	if (blk->dev)
-		err = virtio_dev_init(blk->dev, &blk_type, name, mem, loop, queues, QUEUE_SIZE,
-				      blk_features(disk, queues), BLK_CONFIG_SIZE);
-	if (err < 0) {
-		free(blk->dev);
-		return failed(disk, "making the device", err);
-	}
-	blk->dev->priv = blk;
-	return 0;
-}
-
-int virtio_blk_create(const struct virtio_blk_config *config, unsigned index, struct guest_mem *mem,
-		      struct loop *loop, struct virtio_dev **out)
-{
-	struct blk *blk;
-	int err;
-
-	err = blk_new(config, &blk);
-	if (err < 0)
-		return err;
-	err = start_pool(blk, config, loop);
-	if (err == 0 && config->io_uring)
-		err = start_ring(blk, loop);
-	if (err == 0)
-		err = start_limits(blk, config, loop);
-	if (err == 0)
-		err = make_dev(blk, blk_queues(config), index, mem, loop);
-	if (err < 0) {
-		blk_free(blk, loop);
-		return err;
-	}
-	*out = blk->dev;
-	return 0;
-}
 
 int virtio_blk_resize(struct virtio_dev *dev, uint64_t size)
 {

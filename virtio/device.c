@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -105,7 +106,10 @@ void virtio_used(struct virtio_dev *dev, unsigned queue)
 		interrupt_used(dev, queue);
 }
 
-/* The reason stands there before a driver that polls sees the change, and the change before it is told. */
+/*
+ * The reason stands there before a driver that polls sees the change, and the change before it is told. And it stands
+ * there again then: a driver that is at a queue's interrupt just now takes the first one, and reads what was before.
+ */
 static void show_and_tell(struct virtio_dev *dev)
 {
 	bool tell = virtio_has(dev, VIRTIO_S_DRIVER_OK);
@@ -114,7 +118,7 @@ static void show_and_tell(struct virtio_dev *dev)
 		note(dev, VIRTIO_ISR_CONFIG);
 	show(dev);
 	if (tell)
-		pulse(dev, VIRTIO_NO_QUEUE);
+		interrupt_config(dev);
 }
 
 void virtio_config_changed(struct virtio_dev *dev)
@@ -166,7 +170,7 @@ void virtio_queue_broken(struct virtio_dev *dev, unsigned index, const char *why
 
 /* Kicks. */
 
-static void serve(struct virtio_dev *dev, unsigned index)
+void virtio_serve(struct virtio_dev *dev, unsigned index)
 {
 	if (live(dev) && dev->queues[index].ready && dev->type->queue_kick)
 		dev->type->queue_kick(dev, index);
@@ -176,7 +180,7 @@ static void on_kick(void *opaque)
 {
 	struct virtio_kick_source *source = opaque;
 
-	serve(source->dev, source->index);
+	virtio_serve(source->dev, source->index);
 }
 
 static void on_ring(void *opaque)
@@ -212,14 +216,46 @@ int virtio_pop(struct virtio_dev *dev, unsigned index, struct vq_chain *chain)
 
 /* Status (2.1, 3.1.1). */
 
+static void hold(struct virtio_dev *dev)
+{
+	if (atomic_load(&dev->draining) && dev->hold)
+		dev->hold(dev->hold_opaque, &dev->draining);
+}
+
+void virtio_await(struct virtio_dev *dev)
+{
+	if (dev->type->busy && dev->type->busy(dev))
+		atomic_store(&dev->draining, true);
+	hold(dev);
+}
+
+void virtio_drain(struct virtio_dev *dev)
+{
+	if (dev->type->reset)
+		dev->type->reset(dev);
+	virtio_await(dev);
+}
+
+void virtio_dev_drained(struct virtio_dev *dev)
+{
+	if (!atomic_load(&dev->draining))
+		return;
+	if (dev->resetting)
+		dev->status = 0;
+	dev->resetting = false;
+	show(dev);
+	atomic_store(&dev->draining, false);
+	if (dev->let_go)
+		dev->let_go(dev->hold_opaque);
+}
+
 static void reset(struct virtio_dev *dev)
 {
 	uint64_t count;
 
 	/* From here on no kick is served and nothing is popped, also while the type drains. */
 	dev->status &= ~(uint32_t)VIRTIO_S_DRIVER_OK;
-	if (dev->type->reset)
-		dev->type->reset(dev);
+	virtio_drain(dev);
 	for (unsigned i = 0; i < dev->queue_count; i++) {
 		vq_reset(&dev->queues[i]);
 		/* A back-end's doorbell is its own to empty, and who shares its flags could make us wait. */
@@ -231,7 +267,8 @@ static void reset(struct virtio_dev *dev)
 	dev->unknown_features = false;
 	dev->config_news = false;
 	atomic_store(dev->isr, 0);
-	dev->status = 0;
+	dev->resetting = atomic_load(&dev->draining);
+	dev->status = dev->resetting ? VIRTIO_S_NEEDS_RESET : 0;
 }
 
 static bool features_acceptable(const struct virtio_dev *dev)
@@ -254,18 +291,21 @@ static void go_live(struct virtio_dev *dev)
 	if (dev->config_news)
 		interrupt_config(dev);
 	for (unsigned i = 0; i < dev->queue_count; i++)
-		serve(dev, i);
+		virtio_serve(dev, i);
 }
 
 void virtio_allow_memory(struct virtio_dev *dev, bool allow)
 {
 	dev->no_memory = !allow;
-	if (allow || !virtio_has(dev, VIRTIO_S_DRIVER_OK))
+	if (allow)
 		return;
-	/* From here on nothing is popped; then wait for what was. */
+	if (!virtio_has(dev, VIRTIO_S_DRIVER_OK)) {
+		hold(dev);
+		return;
+	}
+	/* From here on nothing is popped; what was is waited for. */
 	virtio_dev_failed(dev);
-	if (dev->type->reset)
-		dev->type->reset(dev);
+	virtio_drain(dev);
 }
 
 uint32_t virtio_status(const struct virtio_dev *dev)
@@ -412,9 +452,30 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_type *type, cons
 	return 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool virtio_dev_settle(struct virtio_dev *dev, int ms)
+{
+	int64_t end = now_ms() + ms;
+	int left = ms;
+
+	while (atomic_load(&dev->draining) && (ms < 0 || left >= 0)) {
+		dev->type->settle(dev, ms < 0 ? -1 : left);
+		left = (int)(end - now_ms());
+	}
+	return !atomic_load(&dev->draining);
+}
+
 void virtio_dev_fini(struct virtio_dev *dev)
 {
 	reset(dev);
+	(void)virtio_dev_settle(dev, -1);
 	close_kicks(dev, dev->queue_count);
 	if (dev->type->destroy)
 		dev->type->destroy(dev);

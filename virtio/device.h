@@ -75,12 +75,22 @@ struct virtio_type {
 	/* Chains may wait in queue @index: take and serve them. Spurious calls happen. */
 	void (*queue_kick)(struct virtio_dev *dev, unsigned index);
 	/*
-	 * The driver resets: on return nothing of the guest's memory is touched any more and nothing
-	 * will be pushed for chains taken before (requests in flight are waited for). Also called on a
-	 * device that was never ready, and more than once. NULL: the type keeps nothing in flight.
+	 * The driver resets: on return nothing will be pushed for chains taken before, and nothing of the
+	 * guest's memory is touched any more unless busy() says so. Also called on a device that was never ready,
+	 * and more than once. NULL: the type keeps nothing in flight.
 	 */
 	void (*reset)(struct virtio_dev *dev);
-	/* The driver stops one queue of a remote device: as reset, for queue @index alone. */
+	/*
+	 * After reset: whether something is still in flight, for as long as its medium takes. Then the type says
+	 * virtio_dev_drained when the last of it has ended. NULL: never.
+	 */
+	bool (*busy)(const struct virtio_dev *dev);
+	/*
+	 * While busy and nobody runs the loop: does what the loop would call the type for, and if that leaves it
+	 * busy waits at most @ms milliseconds (-1: for ever) for more of it. With busy, else NULL.
+	 */
+	void (*settle)(struct virtio_dev *dev, int ms);
+	/* The driver stops one queue of a remote device: as reset, for queue @index alone; busy afterwards too. */
 	void (*queue_stop)(struct virtio_dev *dev, unsigned index);
 	/*
 	 * Rings the doorbell of queue @index of a remote device, where KVM did not. Its eventfd is shared with
@@ -134,6 +144,20 @@ struct virtio_dev {
 	uint32_t status;
 	uint32_t config_generation;
 
+	/*
+	 * What was in flight when the driver let go of the device touches its memory still: until that is through a
+	 * reset is not, and whoever asked for it waits. Changed on the loop's thread.
+	 */
+	atomic_bool draining;
+	bool resetting; /* then it is for a reset, whose end is a status of 0 */
+	/*
+	 * The thread whose access is under way is not to come back to the guest until *@draining is false, of which
+	 * let_go tells; the loop goes on. Loop thread. NULL: nobody has to wait.
+	 */
+	void (*hold)(void *opaque, const atomic_bool *draining);
+	void (*let_go)(void *opaque);
+	void *hold_opaque;
+
 	/* Told when the driver broke a rule, as often as it is said; NULL: nobody. Loop thread. */
 	void (*on_broken)(void *opaque, const struct virtio_dev *dev, const char *why);
 	void *broken_opaque;
@@ -158,10 +182,16 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_type *type, cons
 		    uint16_t queue_max, uint64_t features, size_t config_size);
 
 /*
- * Resets, calls type->destroy, forgets and closes the eventfds. Not the memory of @dev itself. No
- * thread runs the loop or a vCPU any more.
+ * Resets, waits for what is in flight, calls type->destroy, forgets and closes the eventfds. Not the memory of @dev
+ * itself. No thread runs the loop or a vCPU any more.
  */
 void virtio_dev_fini(struct virtio_dev *dev);
+
+/*
+ * Waits at most @ms milliseconds (-1: for ever) until nothing is in flight of a device that was reset: whether that
+ * came to be. Nobody runs the loop.
+ */
+bool virtio_dev_settle(struct virtio_dev *dev, int ms);
 
 /*
  * What a transport may ask. Each judges the order of steps (3.1.1): what comes at a wrong time is
@@ -169,7 +199,11 @@ void virtio_dev_fini(struct virtio_dev *dev);
  * activation), NEEDS_RESET is set.
  */
 uint32_t virtio_status(const struct virtio_dev *dev);
-void virtio_set_status(struct virtio_dev *dev, uint32_t status); /* 0 resets */
+/*
+ * 0 resets. While requests are in flight that is not over when this returns: the status is NEEDS_RESET until they have
+ * ended, then 0 (2.4.2), and what the driver writes meanwhile is ignored.
+ */
+void virtio_set_status(struct virtio_dev *dev, uint32_t status);
 uint32_t virtio_features(const struct virtio_dev *dev, uint32_t select);
 void virtio_set_driver_features(struct virtio_dev *dev, uint32_t select, uint32_t bits);
 
@@ -196,6 +230,29 @@ void virtio_queue_set_ready(struct virtio_dev *dev, uint32_t queue, uint32_t rea
 /* What was set, as set; of a queue that is not there 0. */
 uint32_t virtio_queue_get(const struct virtio_dev *dev, uint32_t queue,
 			  enum virtio_queue_field field);
+
+/* Where the rings of a queue lie, and where they go on. */
+struct virtio_ring {
+	uint32_t num;
+	gpa_t desc, avail, used;
+	uint16_t base; /* the next entry of the available ring */
+};
+
+/*
+ * For a transport whose queues come and go one by one while the device is live (a vhost-user back-end):
+ * starts queue @queue, which is there and stopped, and serves what waits in it. 0, or -EINVAL with
+ * dev->queues[queue].why.
+ */
+int virtio_ring_start(struct virtio_dev *dev, unsigned queue, const struct virtio_ring *ring);
+
+/*
+ * Stops it: nothing is in flight there (it was paused, see vq_pause), or what is was given up by a reset.
+ * Returns the base by which another goes on.
+ */
+uint16_t virtio_ring_stop(struct virtio_dev *dev, unsigned queue);
+
+/* Serves queue @index if it is live, as its doorbell does. */
+void virtio_serve(struct virtio_dev *dev, unsigned index);
 
 /*
  * Whether the device may touch guest memory (PCI's bus mastering); it may unless this says otherwise.
@@ -236,6 +293,9 @@ void virtio_used(struct virtio_dev *dev, unsigned queue);
  * said). Sets NEEDS_RESET and interrupts.
  */
 void virtio_dev_failed(struct virtio_dev *dev);
+
+/* For device types: since its reset the device was busy, and is not any more. */
+void virtio_dev_drained(struct virtio_dev *dev);
 
 /* For device types: the config space changed. */
 void virtio_config_changed(struct virtio_dev *dev);

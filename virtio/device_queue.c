@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How the driver sets up, enables and stops the queues of a virtio device (virtio 1.3, section 4.2.3.2). */
+#include <errno.h>
+
 #include "virtio/device_state.h"
 
 /*
@@ -97,11 +99,12 @@ static void stop_queue(struct virtio_dev *dev, unsigned index)
 {
 	if (dev->queues[index].in_flight > 0) {
 		virtio_queue_broken(dev, index, "stopped while requests were in flight");
-		if (dev->type->reset)
-			dev->type->reset(dev);
+		virtio_drain(dev);
 	}
-	if (dev->queues[index].ready && dev->type->queue_stop)
+	if (dev->queues[index].ready && dev->type->queue_stop) {
 		dev->type->queue_stop(dev, index);
+		virtio_await(dev);
+	}
 	vq_reset(&dev->queues[index]);
 }
 
@@ -118,4 +121,28 @@ void virtio_queue_set_ready(struct virtio_dev *dev, uint32_t queue, uint32_t rea
 	if (vq_enable(&dev->queues[queue], dev->driver_features & VIRTIO_F_EVENT_IDX,
 		      dev->driver_features & VIRTIO_F_INDIRECT_DESC))
 		virtio_queue_broken(dev, queue, dev->queues[queue].why);
+}
+
+int virtio_ring_start(struct virtio_dev *dev, unsigned queue, const struct virtio_ring *ring)
+{
+	struct virtqueue *vq = &dev->queues[queue];
+
+	vq->num = ring->num;
+	vq->desc = ring->desc;
+	vq->avail = ring->avail;
+	vq->used = ring->used;
+	if (vq_enable(vq, dev->driver_features & VIRTIO_F_EVENT_IDX,
+		      dev->driver_features & VIRTIO_F_INDIRECT_DESC) ||
+	    vq_resume(vq, ring->base))
+		return -EINVAL;
+	virtio_serve(dev, queue);
+	return 0;
+}
+
+uint16_t virtio_ring_stop(struct virtio_dev *dev, unsigned queue)
+{
+	uint16_t base = dev->queues[queue].next_avail;
+
+	vq_reset(&dev->queues[queue]);
+	return base;
 }

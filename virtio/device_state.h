@@ -17,6 +17,12 @@ static inline bool virtio_is_dead(const struct virtio_dev *dev)
 	return dev->status & (VIRTIO_S_NEEDS_RESET | VIRTIO_S_FAILED);
 }
 
+/* The type lets go of all chains, and whoever asked for it waits for what it cannot let go of. */
+void virtio_drain(struct virtio_dev *dev);
+
+/* Whoever asked waits for what the type is busy with. */
+void virtio_await(struct virtio_dev *dev);
+
 /* virtio_dev_broken, saying which queue. */
 void virtio_queue_broken(struct virtio_dev *dev, unsigned index, const char *why);
 

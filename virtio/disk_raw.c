@@ -217,7 +217,6 @@ static int raw_discard(struct disk *disk, uint64_t off, uint64_t len)
 {
 	const uint64_t unit = disk->unit;
 	const uint64_t first = (off + unit - 1) / unit * unit, end = (off + len) / unit * unit;
-
 	int err;
 
 	if (first >= end)

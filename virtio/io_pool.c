@@ -252,11 +252,3 @@ struct io_job *io_pool_cancel(struct io_pool *pool)
 	lock_drop(&pool->lock);
 	return jobs;
 }
-
-void io_pool_drain(struct io_pool *pool)
-{
-	lock_take(&pool->lock);
-	while (pool->unfinished > 0)
-		lock_wait(&pool->lock, &pool->quiet);
-	lock_drop(&pool->lock);
-}

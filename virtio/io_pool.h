@@ -52,11 +52,8 @@ struct io_job *io_pool_reap(struct io_pool *pool);
 
 /*
  * The jobs that no thread has begun, linked by next: they are the caller's again. What has been done may not
- * have been told of then: to be followed by io_pool_drain and io_pool_reap. NULL for none.
+ * have been told of then: to be followed by io_pool_reap; of what is done later the eventfd tells. NULL for none.
  */
 struct io_job *io_pool_cancel(struct io_pool *pool);
-
-/* Returns when every job submitted so far is finished. Not on a thread of the pool. */
-void io_pool_drain(struct io_pool *pool);
 
 #endif

@@ -29,6 +29,7 @@ struct io_ring {
 	unsigned entries;
 	unsigned in_flight; /* submitted, not reaped */
 	unsigned queued;    /* not submitted */
+	uint8_t flags;	    /* IOSQE_* of each transfer */
 
 	void *rings; /* both, in one mapping */
 	size_t rings_size;
@@ -63,6 +64,7 @@ static int restrict_and_enable(struct io_ring *ring, int file)
 		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READV },
 		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV },
 		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = IOSQE_ASYNC },
 	};
 	unsigned workers[2] = { WORKERS, WORKERS };
 	int err;
@@ -113,6 +115,18 @@ static int map_rings(struct io_ring *ring, const struct io_uring_params *p)
 	return 0;
 }
 
+/*
+ * Whether @file's file system can be asked not to wait. io_uring takes one that can be polled for such, and that is a
+ * mistake for FUSE: submitting a read then waits for the answer.
+ */
+static bool can_decline(int file)
+{
+	uint8_t byte;
+	const struct iovec iov = { &byte, 1 };
+
+	return preadv2(file, &iov, 1, 0, RWF_NOWAIT) >= 0 || errno != EOPNOTSUPP;
+}
+
 static int ring_open(struct io_ring *ring, int file)
 {
 	struct io_uring_params p = { .flags = IORING_SETUP_R_DISABLED };
@@ -140,6 +154,7 @@ int io_ring_create(int fd, unsigned entries, struct io_ring **out)
 	ring->fd = -1;
 	ring->eventfd = -1;
 	ring->entries = entries;
+	ring->flags = IOSQE_FIXED_FILE | (can_decline(fd) ? 0 : IOSQE_ASYNC);
 	err = ring_open(ring, fd);
 	if (err < 0) {
 		io_ring_destroy(ring);
@@ -183,7 +198,7 @@ bool io_ring_queue(struct io_ring *ring, bool write, const struct iovec *iov, un
 		return false;
 	ring->sqes[tail & ring->sq_mask] = (struct io_uring_sqe){
 		.opcode = write ? IORING_OP_WRITEV : IORING_OP_READV,
-		.flags = IOSQE_FIXED_FILE,
+		.flags = ring->flags,
 		.fd = 0, /* of the registered files */
 		.off = off,
 		.addr = (uintptr_t)iov,
@@ -230,11 +245,4 @@ void *io_ring_reap(struct io_ring *ring, int64_t *result)
 	__atomic_store_n(ring->cq_head, head + 1, __ATOMIC_RELEASE);
 	ring->in_flight--;
 	return cookie;
-}
-
-void io_ring_wait(struct io_ring *ring)
-{
-	while (ring->in_flight > 0 &&
-	       *ring->cq_head == __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE))
-		(void)ring_enter(ring, 0, 1);
 }

@@ -23,7 +23,7 @@ struct io_ring;
  */
 int io_ring_create(int fd, unsigned entries, struct io_ring **out);
 
-/* Nothing is in flight (io_ring_wait). NULL is allowed. */
+/* Nothing is in flight. NULL is allowed. */
 void io_ring_destroy(struct io_ring *ring);
 
 /* The eventfd that becomes readable when there is something to reap; owned by the ring. */
@@ -44,9 +44,6 @@ bool io_ring_submit(struct io_ring *ring, void **refused);
 
 /* A transfer that ended: its cookie, and in *@result the bytes or -errno. NULL for none. */
 void *io_ring_reap(struct io_ring *ring, int64_t *result);
-
-/* Waits until a submitted transfer has ended; at once if none is in flight. */
-void io_ring_wait(struct io_ring *ring);
 
 /* Transfers submitted and not reaped. */
 unsigned io_ring_in_flight(const struct io_ring *ring);

@@ -80,6 +80,10 @@ static int lay_out(struct verity_tree *tree)
 		tree->level[i] = at;
 		at += ((tree->data_blocks - 1) >> (tree->fan_bits * (i + 1))) + 1;
 	}
+	/* The one data block of a tree without levels has the root hash itself, and nothing fills up the first block. */
+	tree->file_size = VERITY_SUPERBLOCK;
+	if (!tree->levels)
+		return 0;
 	return u64_mul(at, tree->hash_block, &tree->file_size) && tree->file_size <= INT64_MAX
 		       ? 0
 		       : -EINVAL;

@@ -31,15 +31,13 @@
 #include "virtio/vhost_user.h"
 
 enum {
-	DRAIN_MS = 2000,	 /* for a disk's requests at a reset */
-	DRAIN_AGAIN_MS = 20,	 /* once that was not enough */
 	RING_MS = 5,		 /* for a doorbell that its back-end makes wait */
 	INFLIGHT_MAX = 16 << 20, /* bytes that a back-end may want for its notes */
 };
 
 /* The end of a back-end. */
 
-static void gone(struct vhost *vhost)
+void vhost_gone(struct vhost *vhost)
 {
 	if (vhost->gone)
 		return;
@@ -58,8 +56,8 @@ static void on_link(void *opaque, uint32_t events)
 	struct vhost *vhost = opaque;
 
 	(void)events;
-	if (vhost_user_link_silent(&vhost->link) < 0)
-		gone(vhost);
+	if (!vhost_stop_heard(vhost) && vhost_user_link_silent(&vhost->link) < 0)
+		vhost_gone(vhost);
 }
 
 static void on_call(void *opaque)
@@ -152,7 +150,7 @@ static void vhost_ring(struct virtio_dev *dev, unsigned index)
 	    cutoff_write(&vhost->cutoff, room.fd, &one, sizeof(one), RING_MS) != -ETIMEDOUT)
 		return;
 	vhost->link.why = "it makes a doorbell wait";
-	gone(vhost);
+	vhost_gone(vhost);
 }
 
 static int start_queue(struct vhost *vhost, unsigned index)
@@ -260,71 +258,7 @@ static void vhost_ready(struct virtio_dev *dev)
 		}
 	}
 	if (start(vhost) < 0)
-		gone(vhost);
-}
-
-/*
- * Gives a disk's back-end the time to answer what it has taken. QEMU's (7.2) stops a ring without waiting
- * for its requests, which then write into memory that the driver has long given to somebody else. Bounded, by
- * *@patience milliseconds for all rings together: a driver can announce what it never offered. One that did
- * is not waited for as long again.
- */
-static void drain(struct vhost *vhost, const struct virtqueue *vq, unsigned *patience)
-{
-	const struct timespec pause = { .tv_nsec = 1000000 };
-
-	for (; *patience > 0 && !vhost->gone; --*patience) {
-		uint16_t avail = 0, used = 0;
-
-		if (mem_load16(vq->mem, gpa_add(vq->avail, 2), &avail) < 0 ||
-		    mem_load16(vq->mem, gpa_add(vq->used, 2), &used) < 0 || avail == used)
-			return;
-		(void)nanosleep(&pause, NULL);
-	}
-	vhost->drain_ms = DRAIN_AGAIN_MS;
-}
-
-/* On return the back-end has let go of the ring, as far as one can ask it to. */
-static void stop_queue(struct virtio_dev *dev, unsigned index, unsigned *patience)
-{
-	struct vhost *vhost = dev->priv;
-	uint8_t payload[8] = { 0 };
-	uint8_t reply[8];
-	const struct vhost_user_msg ask = { .request = VHOST_USER_GET_VRING_BASE,
-					    .payload = payload,
-					    .len = sizeof(payload) };
-
-	if (!vhost->started[index])
-		return;
-	vhost->started[index] = false;
-	if (vhost->gone)
-		return;
-	if (vhost->kind == VHOST_USER_BLK)
-		drain(vhost, &dev->queues[index], patience);
-	le32_store(payload, index);
-	if (vhost_user_ask(&vhost->link, &ask, reply, sizeof(reply), NULL) < 0) {
-		gone(vhost);
-	} else if (le32_load(reply) != index) {
-		vhost->link.why = "it stops another queue than it was told to";
-		gone(vhost);
-	}
-}
-
-static void vhost_queue_stop(struct virtio_dev *dev, unsigned index)
-{
-	const struct vhost *vhost = dev->priv;
-	unsigned patience = vhost->drain_ms;
-
-	stop_queue(dev, index, &patience);
-}
-
-static void vhost_reset(struct virtio_dev *dev)
-{
-	const struct vhost *vhost = dev->priv;
-	unsigned patience = vhost->drain_ms;
-
-	for (unsigned i = 0; i < dev->queue_count; i++)
-		stop_queue(dev, i, &patience);
+		vhost_gone(vhost);
 }
 
 /* Config space. */
@@ -353,8 +287,9 @@ static void vhost_config_write(struct virtio_dev *dev, size_t offset, const void
 	le32_store(payload, VHOST_BLK_CONFIG_WCE);
 	le32_store(payload + 4, 1);
 	payload[12] = vhost->config[offset];
-	if (vhost_user_tell(&vhost->link, &msg, true) < 0)
-		gone(vhost);
+	/* While a ring is asked back, the next answer is that one. */
+	if (vhost_user_tell(&vhost->link, &msg, !vhost_busy(dev)) < 0)
+		vhost_gone(vhost);
 }
 
 /* Life. */
@@ -379,6 +314,7 @@ static void vhost_free(struct vhost *vhost, struct loop *loop)
 	if (vhost->inflight_fd >= 0)
 		close(vhost->inflight_fd);
 	cutoff_fini(&vhost->cutoff);
+	vhost_drain_fini(vhost);
 	free(vhost);
 }
 
@@ -391,7 +327,8 @@ static void vhost_destroy(struct virtio_dev *dev)
 	{                                                                                       \
 		.name = (name_), .id = (id_), .remote = true, .config_read = vhost_config_read, \
 		.config_write = vhost_config_write, .ready = vhost_ready, .reset = vhost_reset, \
-		.queue_stop = vhost_queue_stop, .ring = vhost_ring, .destroy = vhost_destroy,   \
+		.busy = vhost_busy, .settle = vhost_settle, .queue_stop = vhost_queue_stop,     \
+		.ring = vhost_ring, .destroy = vhost_destroy,                                   \
 	}
 
 static const struct virtio_type vhost_types[] = {
@@ -442,6 +379,8 @@ static int make_device(struct vhost *vhost, struct virtio_dev *dev, unsigned ind
 	if (!r)
 		r = cutoff_init(&vhost->cutoff);
 	if (!r)
+		r = vhost_drain_init(vhost, loop);
+	if (!r)
 		r = loop_add(loop, vhost->link.fd, EPOLLIN, on_link, vhost);
 	if (r < 0)
 		virtio_dev_fini(dev); /* frees vhost too */
@@ -457,7 +396,6 @@ static struct vhost *vhost_new(const struct vhost_user_config *config)
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
 		vhost->call[i].fd = -1;
 	vhost->inflight_fd = -1;
-	vhost->drain_ms = DRAIN_MS;
 	vhost->kind = config->kind;
 	vhost->peer = config->peer;
 	vhost->gone_fn = config->gone;

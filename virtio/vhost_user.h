@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the two files of the vhost-user front end share: its state. Nobody else's. */
+/* What the files of the vhost-user front end share: its state. Nobody else's. */
 #ifndef VIRTIO_VHOST_USER_H
 #define VIRTIO_VHOST_USER_H
 
@@ -21,6 +21,13 @@ struct vhost_call {
 	int fd; /* -1: none */
 };
 
+/* A ring that is stopped, and that the back-end has not given back yet. */
+struct vhost_drain {
+	bool on;
+	bool asked; /* to give it back: of one ring at a time */
+	gpa_t avail_idx, used_idx;
+};
+
 struct vhost {
 	struct virtio_dev *dev;
 	struct vhost_user_link link;
@@ -34,7 +41,10 @@ struct vhost {
 	void *gone_opaque;
 	bool started[VIRTIO_MAX_QUEUES];
 	struct cutoff cutoff; /* of doorbells that we ring */
-	unsigned drain_ms;    /* for a disk's requests at a reset */
+	struct vhost_drain drain[VIRTIO_MAX_QUEUES];
+	struct loop_timer *drain_timer; /* armed while a ring drains */
+	unsigned drain_ticks;		/* left of the time for requests, of all of them */
+	unsigned answer_ticks;		/* left of the time for the answer that is awaited */
 	struct vhost_call call[VIRTIO_MAX_QUEUES];
 	int inflight_fd; /* the back-end's notes on requests in flight, -1: it wants none */
 	size_t config_size;
@@ -46,6 +56,18 @@ static inline uint64_t vhost_user_address(gpa_t at)
 {
 	return (UINT64_C(1) << 46) + at.v;
 }
+
+/* vhost_user.c: the back-end's end, once; link->why says why. */
+void vhost_gone(struct vhost *vhost);
+
+/* vhost_user_stop.c: what struct virtio_type has of these names, and what they need. 0 or -errno. */
+void vhost_reset(struct virtio_dev *dev);
+bool vhost_busy(const struct virtio_dev *dev);
+void vhost_settle(struct virtio_dev *dev, int ms);
+void vhost_queue_stop(struct virtio_dev *dev, unsigned index);
+bool vhost_stop_heard(struct vhost *vhost); /* the back-end spoke; false: it was not asked */
+int vhost_drain_init(struct vhost *vhost, struct loop *loop);
+void vhost_drain_fini(struct vhost *vhost);
 
 /*
  * vhost_user_setup.c: everything that is settled before there is a device: features, protocol, config

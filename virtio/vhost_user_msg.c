@@ -12,22 +12,7 @@
 
 #include "base/checked.h"
 #include "base/le.h"
-
-/* Descriptors that one message of a back-end can carry before the kernel drops the rest. */
-enum { FDS_MAX = VHOST_USER_REGIONS_MAX };
-
-/* Room for the descriptors of one message, aligned as the kernel wants it. */
-union control {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-};
-
-/* What came with the bytes of an answer. */
-struct got_fds {
-	int fd[FDS_MAX];
-	unsigned count;
-	bool cut; /* there were more */
-};
+#include "virtio/vhost_user_fds.h"
 
 static int failed(struct vhost_user_link *link, int err, const char *why)
 {
@@ -61,44 +46,21 @@ static int wait_for(struct vhost_user_link *link, short events, int64_t deadline
 	return failed(link, -ETIMEDOUT, "it does not answer in time");
 }
 
-/* Bytes left to send, with the descriptors before the first of them. */
-static void attach(struct msghdr *mh, union control *control, const int *fds, unsigned count)
-{
-	struct cmsghdr *head;
-
-	if (!count)
-		return;
-	memset(control, 0, sizeof(*control));
-	mh->msg_control = control->bytes;
-	mh->msg_controllen = CMSG_SPACE(count * sizeof(int));
-	head = CMSG_FIRSTHDR(mh);
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(head), fds, count * sizeof(int));
-}
-
 static int send_all(struct vhost_user_link *link, const uint8_t *data, size_t len, const int *fds,
 		    unsigned fd_count, int64_t deadline)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		struct iovec iov = { (void *)(uintptr_t)(data + done), len - done };
-		struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-		union control control;
-		ssize_t n;
+		ssize_t n = vhost_user_send(link->fd, data + done, len - done, fds,
+					    done ? 0 : fd_count);
 		int r;
 
-		attach(&mh, &control, fds, done ? 0 : fd_count);
-		n = sendmsg(link->fd, &mh, MSG_NOSIGNAL);
 		if (n > 0) {
 			done += (size_t)n;
 			continue;
 		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN)
+		if (n != -EAGAIN)
 			return failed(link, -ECONNRESET, "its connection is closed");
 		r = wait_for(link, POLLOUT, deadline);
 		if (r < 0)
@@ -114,7 +76,7 @@ static int send_msg(struct vhost_user_link *link, const struct vhost_user_msg *m
 
 	if (link->fd < 0)
 		return failed(link, -ECONNRESET, "its connection is closed");
-	if (msg->len > VHOST_USER_PAYLOAD_MAX || msg->fd_count > FDS_MAX)
+	if (msg->len > VHOST_USER_PAYLOAD_MAX || msg->fd_count > VHOST_USER_FDS_MAX)
 		return failed(link, -EINVAL, "the message is too long");
 	le32_store(data, msg->request);
 	le32_store(data + 4, VHOST_USER_VERSION | flags);
@@ -125,109 +87,87 @@ static int send_msg(struct vhost_user_link *link, const struct vhost_user_msg *m
 			deadline);
 }
 
-static void close_fds(struct got_fds *got)
-{
-	for (unsigned i = 0; i < got->count; i++)
-		close(got->fd[i]);
-	got->count = 0;
-}
-
-static void take_fds(struct msghdr *mh, struct got_fds *got)
-{
-	if (mh->msg_flags & MSG_CTRUNC)
-		got->cut = true;
-	for (struct cmsghdr *head = CMSG_FIRSTHDR(mh); head; head = CMSG_NXTHDR(mh, head)) {
-		size_t count;
-
-		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof(fd));
-			if (got->count < FDS_MAX) {
-				got->fd[got->count++] = fd;
-			} else {
-				got->cut = true;
-				close(fd);
-			}
-		}
-	}
-}
-
-static int recv_all(struct vhost_user_link *link, uint8_t *data, size_t len, struct got_fds *got,
-		    int64_t deadline)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		union control control;
-		struct iovec iov = { data + done, len - done };
-		struct msghdr mh = { .msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = control.bytes,
-				     .msg_controllen = sizeof(control.bytes) };
-		ssize_t n = recvmsg(link->fd, &mh, MSG_CMSG_CLOEXEC);
-		int r;
-
-		if (n > 0) {
-			take_fds(&mh, got);
-			done += (size_t)n;
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0 || errno != EAGAIN)
-			return failed(link, -ECONNRESET, "it closed the connection");
-		r = wait_for(link, POLLIN, deadline);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 /* The header is judged before a byte of what it announces is read. */
-static int recv_reply(struct vhost_user_link *link, uint32_t request, uint8_t *data, size_t len,
-		      struct got_fds *got, int64_t deadline)
+static int judge_header(struct vhost_user_link *link)
 {
-	uint8_t header[VHOST_USER_HEADER];
-	uint32_t flags;
-	int r = recv_all(link, header, sizeof(header), got, deadline);
+	const struct vhost_user_answer *answer = &link->answer;
+	const uint32_t flags = le32_load(answer->data + 4);
 
-	if (r < 0)
-		return r;
-	flags = le32_load(header + 4);
-	if (le32_load(header) != request)
+	if (le32_load(answer->data) != answer->request)
 		return failed(link, -EPROTO, "it answers another question than was asked");
 	if ((flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION || !(flags & VHOST_USER_REPLY))
 		return failed(link, -EPROTO, "its answer is not marked as one");
-	if (le32_load(header + 8) != len)
+	if (le32_load(answer->data + 8) != answer->len)
 		return failed(link, -EPROTO, "its answer has the wrong length");
-	return recv_all(link, data, len, got, deadline);
+	return 0;
 }
 
-/* The answer to @request, with the one descriptor that @fd asks for, or none. */
-static int take_reply(struct vhost_user_link *link, uint32_t request, void *reply, size_t len,
-		      int *fd, int64_t deadline)
+/* 1 when the header and @answer->len bytes are here, 0 not yet, or -errno. */
+static int receive(struct vhost_user_link *link)
 {
-	uint8_t data[VHOST_USER_PAYLOAD_MAX];
-	struct got_fds got = { .count = 0 };
-	int r;
+	struct vhost_user_answer *answer = &link->answer;
+	const size_t all = VHOST_USER_HEADER + answer->len;
 
-	if (len > sizeof(data))
-		return failed(link, -EINVAL, "the answer asked for is too long");
-	r = recv_reply(link, request, data, len, &got, deadline);
-	if (!r && (got.cut || got.count != (fd ? 1U : 0U)))
-		r = failed(link, -EPROTO, "its answer comes with the wrong number of descriptors");
-	if (r < 0) {
-		close_fds(&got);
-		return r;
+	while (answer->got < all) {
+		size_t want = answer->got < VHOST_USER_HEADER ? VHOST_USER_HEADER : all;
+		ssize_t n = vhost_user_recv(link->fd, answer->data + answer->got,
+					    want - answer->got, &answer->fds);
+
+		if (n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return failed(link, -ECONNRESET, "it closed the connection");
+		answer->got += (size_t)n;
+		if (answer->got == VHOST_USER_HEADER) {
+			int r = judge_header(link);
+
+			if (r < 0)
+				return r;
+		}
 	}
-	if (fd)
-		*fd = got.fd[0];
-	memcpy(reply, data, len);
+	return 1;
+}
+
+static int expect(struct vhost_user_link *link, enum vhost_user_request request, size_t len)
+{
+	if (len > VHOST_USER_PAYLOAD_MAX)
+		return failed(link, -EINVAL, "the answer asked for is too long");
+	link->answer.request = request;
+	link->answer.len = len;
+	link->answer.got = 0;
 	return 0;
+}
+
+int vhost_user_answer(struct vhost_user_link *link, void *reply, int *fd)
+{
+	struct vhost_user_answer *answer = &link->answer;
+	int r = receive(link);
+
+	if (r > 0 && (answer->fds.cut || answer->fds.count != (fd ? 1U : 0U)))
+		r = failed(link, -EPROTO, "its answer comes with the wrong number of descriptors");
+	if (r < 0)
+		vhost_user_fds_close(&answer->fds);
+	if (r <= 0)
+		return r;
+	if (fd)
+		*fd = vhost_user_fds_take(&answer->fds);
+	memcpy(reply, answer->data + VHOST_USER_HEADER, answer->len);
+	return 1;
+}
+
+/* Waits for the answer to what has been sent. */
+static int await(struct vhost_user_link *link, void *reply, int *fd, int64_t deadline)
+{
+	int r = 0;
+
+	while (r == 0) {
+		r = vhost_user_answer(link, reply, fd);
+		if (r == 0 && wait_for(link, POLLIN, deadline) < 0) {
+			vhost_user_fds_close(&link->answer.fds);
+			r = -ETIMEDOUT;
+		}
+	}
+	return r < 0 ? r : 0;
 }
 
 int vhost_user_tell(struct vhost_user_link *link, const struct vhost_user_msg *msg, bool ack)
@@ -239,7 +179,9 @@ int vhost_user_tell(struct vhost_user_link *link, const struct vhost_user_msg *m
 
 	if (r < 0 || !wait)
 		return r;
-	r = take_reply(link, msg->request, answer, sizeof(answer), NULL, deadline);
+	r = expect(link, msg->request, sizeof(answer));
+	if (!r)
+		r = await(link, answer, NULL, deadline);
 	if (!r && le64_load(answer))
 		r = failed(link, -EPROTO, "it refuses what it is told");
 	return r;
@@ -251,7 +193,16 @@ int vhost_user_ask(struct vhost_user_link *link, const struct vhost_user_msg *ms
 	const int64_t deadline = now_ms() + link->wait_ms;
 	int r = send_msg(link, msg, 0, deadline);
 
-	return r < 0 ? r : take_reply(link, msg->request, reply, len, fd, deadline);
+	if (!r)
+		r = expect(link, msg->request, len);
+	return r < 0 ? r : await(link, reply, fd, deadline);
+}
+
+int vhost_user_ask_later(struct vhost_user_link *link, const struct vhost_user_msg *msg, size_t len)
+{
+	int r = send_msg(link, msg, 0, now_ms());
+
+	return r < 0 ? r : expect(link, msg->request, len);
 }
 
 int vhost_user_ask_u64(struct vhost_user_link *link, enum vhost_user_request request,
@@ -310,4 +261,5 @@ void vhost_user_link_close(struct vhost_user_link *link)
 	if (link->fd >= 0)
 		close(link->fd);
 	link->fd = -1;
+	vhost_user_fds_close(&link->answer.fds);
 }

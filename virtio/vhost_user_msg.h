@@ -8,7 +8,8 @@
  * time; anything else is the end of the conversation (-EPROTO, -ETIMEDOUT, -ECONNRESET), with the
  * reason in words in link->why. Nothing is retried on a link that failed.
  *
- * A link belongs to one thread. Calls may wait for the back-end, VHOST_USER_WAIT_MS at most each.
+ * A link belongs to one thread. Calls may wait for the back-end, link->wait_ms at most each; but for
+ * vhost_user_ask_later and vhost_user_answer.
  */
 #ifndef VIRTIO_VHOST_USER_MSG_H
 #define VIRTIO_VHOST_USER_MSG_H
@@ -16,6 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "virtio/vhost_user_fds.h"
 
 enum {
 	VHOST_USER_HEADER = 12,	      /* bytes: request, flags, size */
@@ -37,6 +40,7 @@ enum vhost_user_request {
 	VHOST_USER_GET_VRING_BASE = 11,
 	VHOST_USER_SET_VRING_KICK = 12,
 	VHOST_USER_SET_VRING_CALL = 13,
+	VHOST_USER_SET_VRING_ERR = 14,
 	VHOST_USER_GET_PROTOCOL_FEATURES = 15,
 	VHOST_USER_SET_PROTOCOL_FEATURES = 16,
 	VHOST_USER_GET_QUEUE_NUM = 17,
@@ -64,11 +68,21 @@ enum {
 #define VHOST_USER_P_CONFIG	    (UINT64_C(1) << 9)
 #define VHOST_USER_P_INFLIGHT_SHMFD (UINT64_C(1) << 12)
 
+/* An answer that is awaited: as much of it as has come. */
+struct vhost_user_answer {
+	enum vhost_user_request request;
+	size_t len; /* of its payload */
+	size_t got; /* bytes of header and payload */
+	struct vhost_user_fds fds;
+	uint8_t data[VHOST_USER_HEADER + VHOST_USER_PAYLOAD_MAX];
+};
+
 struct vhost_user_link {
 	int fd;		 /* connected stream socket, non-blocking; -1 once it is closed */
 	int wait_ms;	 /* for one reply */
 	bool acks;	 /* VHOST_USER_P_REPLY_ACK is agreed on */
 	const char *why; /* what went wrong, after an error; a constant */
+	struct vhost_user_answer answer;
 };
 
 /* One request. */
@@ -106,6 +120,19 @@ int vhost_user_tell(struct vhost_user_link *link, const struct vhost_user_msg *m
  */
 int vhost_user_ask(struct vhost_user_link *link, const struct vhost_user_msg *msg, void *reply,
 		   size_t len, int *fd);
+
+/*
+ * The same in two steps, for who must not wait: sends @msg, to which @len bytes without a descriptor are
+ * the answer. Nothing else is sent that has an answer until that one is here. 0 or -errno.
+ */
+int vhost_user_ask_later(struct vhost_user_link *link, const struct vhost_user_msg *msg,
+			 size_t len);
+
+/*
+ * Takes what there is of the answer, and never waits. 1: all of it is in @reply; 0: not yet; or -errno.
+ * @fd as for vhost_user_ask.
+ */
+int vhost_user_answer(struct vhost_user_link *link, void *reply, int *fd);
 
 /* vhost_user_ask for requests without payload whose answer is one number. */
 int vhost_user_ask_u64(struct vhost_user_link *link, enum vhost_user_request request,

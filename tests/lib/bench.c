@@ -111,8 +111,7 @@ static void cut(struct bench *b)
 	unsigned pulses;
 
 	turn(b);
-	virtio_set_status(b->rig->dev, 0);
-	assert_int_equal(virtio_status(b->rig->dev), 0);
+	rig_reset(b->rig);
 	pulses = atomic_load(&b->rig->irq.pulses);
 	note_used(b, before);
 	rig_settle(b->rig);

@@ -121,6 +121,13 @@ uint8_t *rig_at(struct dev_rig *rig, uint64_t at)
 	return (uint8_t *)mem_regions(rig->mem, &count)->host + at;
 }
 
+void rig_reset(struct dev_rig *rig)
+{
+	virtio_set_status(rig->dev, 0);
+	assert_true(virtio_dev_settle(rig->dev, -1));
+	assert_int_equal(virtio_status(rig->dev), 0);
+}
+
 bool rig_broken(const struct dev_rig *rig)
 {
 	return virtio_status(rig->dev) & VIRTIO_S_NEEDS_RESET;

@@ -69,6 +69,9 @@ uint32_t rig_do(struct dev_rig *rig, unsigned queue, const struct dr_buf *bufs, 
 /* Guest memory at @at as the test sees it. */
 uint8_t *rig_at(struct dev_rig *rig, uint64_t at);
 
+/* The driver resets, and waits for it. */
+void rig_reset(struct dev_rig *rig);
+
 /* Whether the device has given up on the driver. */
 bool rig_broken(const struct dev_rig *rig);
 

@@ -199,6 +199,7 @@ bool dr_negotiate(struct virtio_dev *dev, uint64_t features)
 	uint32_t status = VIRTIO_S_ACKNOWLEDGE;
 
 	virtio_set_status(dev, 0);
+	(void)virtio_dev_settle(dev, -1);
 	virtio_set_status(dev, status);
 	status |= VIRTIO_S_DRIVER;
 	virtio_set_status(dev, status);

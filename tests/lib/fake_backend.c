@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "tests/lib/send_fds.h"
 
 struct message {
 	uint32_t request, flags, len;
@@ -77,36 +79,20 @@ static bool take(struct fake_backend *fake, struct message *msg)
 	return msg->len <= sizeof(msg->payload) && receive(fake->fd, msg->payload, msg->len, msg);
 }
 
-/* Sends @len bytes with @count copies of a descriptor. */
-static void emit(int to, const void *data, size_t len, int fd, unsigned count)
-{
-	char control[CMSG_SPACE(20 * sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)data, len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (count) {
-		struct cmsghdr *head;
-
-		mh.msg_control = control;
-		mh.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		head = CMSG_FIRSTHDR(&mh);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(count * sizeof(int));
-		for (unsigned i = 0; i < count; i++)
-			memcpy(CMSG_DATA(head) + i * sizeof(int), &fd, sizeof(fd));
-	}
-	(void)sendmsg(to, &mh, MSG_NOSIGNAL);
-}
-
 static void drip(int to, const uint8_t *data, size_t len)
 {
 	const struct timespec pause = { .tv_nsec = 200000 };
 
 	for (size_t i = 0; i < len; i++) {
-		emit(to, data + i, 1, -1, 0);
+		(void)send_fds(to, data + i, 1, -1, 0);
 		(void)nanosleep(&pause, NULL);
 	}
+}
+
+static void wait_until_late(struct fake_backend *fake)
+{
+	while (!atomic_load(&fake->late))
+		(void)poll(NULL, 0, 1);
 }
 
 /* Answers @request with @len bytes and perhaps a descriptor, as the trick has it. */
@@ -131,20 +117,24 @@ static void answer(struct fake_backend *fake, uint32_t request, const void *payl
 		(void)shutdown(fake->fd, SHUT_RDWR);
 		return;
 	case FAKE_HALF:
-		emit(fake->fd, data, total / 2, extra, fds);
+		(void)send_fds(fake->fd, data, total / 2, extra, fds);
 		(void)shutdown(fake->fd, SHUT_RDWR);
 		return;
 	case FAKE_DRIP:
 		drip(fake->fd, data, total);
 		return;
+	case FAKE_LATE:
+		wait_until_late(fake);
+		(void)send_fds(fake->fd, data, total, extra, fds);
+		return;
 	case FAKE_EXTRA_FD:
-		emit(fake->fd, data, total, extra, fds + 1);
+		(void)send_fds(fake->fd, data, total, extra, fds + 1);
 		return;
 	case FAKE_MANY_FDS:
-		emit(fake->fd, data, total, extra, 20);
+		(void)send_fds(fake->fd, data, total, extra, 20);
 		return;
 	default:
-		emit(fake->fd, data, total, extra, fds);
+		(void)send_fds(fake->fd, data, total, extra, fds);
 	}
 }
 
@@ -280,6 +270,7 @@ int fake_start(struct fake_backend *fake)
 
 void fake_stop(struct fake_backend *fake)
 {
+	atomic_store(&fake->late, true);
 	(void)shutdown(fake->fd, SHUT_RDWR);
 	(void)pthread_join(fake->thread, NULL);
 	close(fake->fd);

@@ -28,6 +28,7 @@ enum fake_trick {
 	FAKE_ZEROES,   /* the payload of the answer is all zeroes */
 	FAKE_DRIP,     /* the answer comes byte by byte: slow, but right */
 	FAKE_TRICKS,
+	FAKE_LATE, /* not for who waits: the answer comes when fake->late says so */
 };
 
 enum { FAKE_QUEUES = 8 };
@@ -38,6 +39,7 @@ struct fake_backend {
 	uint8_t config[VHOST_USER_CONFIG_MAX];
 	enum fake_trick trick;
 	uint32_t trick_at; /* the request that it plays it on */
+	atomic_bool late;
 
 	/* What it was told. Read it after a request that it has answered, or after fake_stop. */
 	uint64_t agreed, agreed_protocol;

@@ -93,3 +93,18 @@ free_port() {
 	done
 	echo $port
 }
+
+# options_of_page PAGE N: the section OPTIONS of docs/PAGE has the options that the last hv, a --help, told, N at least.
+options_of_page() {
+	local d
+	sed -nE 's/^  (-.), (--[a-z-]+).*/\1 \2/p; s/^      (--[a-z-]+).*/\1/p' "$out" | sort >"$TMPDIR/from-help"
+	sed -nE '/^\.Sh OPTIONS/,/^\.Sh EXIT/s/^\.It Fl //p' "$TEST_TOP/docs/$1" |
+		sed -E -e 's/^(.) , Fl (-[a-z-]+).*/-\1 -\2/;t' -e 's/^(-[a-z-]+).*/-\1/' | sort >"$TMPDIR/from-man"
+	if [ "$(wc -l <"$TMPDIR/from-help")" -lt "$2" ]; then
+		not_ok 'man page: the options of --help' 'no options were found in --help'
+	elif d=$(diff "$TMPDIR/from-help" "$TMPDIR/from-man"); then
+		ok 'man page: the options of --help'
+	else
+		not_ok 'man page: the options of --help' "$(tr '\n' '|' <<<"$d")"
+	fi
+}

@@ -304,7 +304,7 @@ static void reset_amid_reads(void **state)
 		}
 		if (reset) {
 			(void)loop_turn(b.rig.loop, 0);
-			virtio_set_status(b.rig.dev, 0);
+			rig_reset(&b.rig);
 			memset(rig_at(&b.rig, 0), 0x44, RIG_RAM);
 			rig_settle(&b.rig);
 			/* Not one byte came after the reset. */

@@ -200,7 +200,7 @@ static void reset_with_all_queues(void **state)
 				offer(&b, q, i, i % 3 ? T_IN : T_OUT, i);
 		for (unsigned i = 0; i < round; i++)
 			(void)loop_turn(b.rig.loop, 0);
-		virtio_set_status(b.rig.dev, 0);
+		rig_reset(&b.rig);
 		memset(rig_at(&b.rig, 0), 0x44, RIG_RAM);
 		rig_settle(&b.rig);
 		for (uint64_t i = 0; i < RIG_RAM; i++)
@@ -300,7 +300,7 @@ static void reset_while_held_back(void **state)
 		offer(&b, 0, i, T_IN, i);
 	rig_settle(&b.rig);
 	assert_in_range(dr_used_idx(&b.rig.ring[0]), 1, 59);
-	virtio_set_status(b.rig.dev, 0);
+	rig_reset(&b.rig);
 	assert_int_equal(loop_turn(b.rig.loop, 400), 0);
 	rig_start(&b.rig, F_FLUSH, 1);
 	for (unsigned i = 0; i < 3; i++)

@@ -44,7 +44,7 @@ static void test_threat_11_reset_in_flight(void **state)
 		rig_settle(&b.rig);
 		stub_disk_wait(b.stub, 3);
 		assert_int_equal(pthread_create(&thread, NULL, open_later, b.stub), 0);
-		virtio_set_status(b.rig.dev, 0);
+		rig_reset(&b.rig);
 		assert_int_equal(atomic_load(&b.stub->running), 0);
 		/* The driver has its memory back: whatever is there now must stay. */
 		memset(rig_at(&b.rig, 0), 0x44, RIG_RAM);
@@ -78,7 +78,7 @@ static void test_threat_08_09_reset_drops_what_waits(void **state)
 	stub_disk_wait(b.stub, 2);
 	begun = atomic_load(&b.stub->reads);
 	assert_int_equal(pthread_create(&thread, NULL, open_later, b.stub), 0);
-	virtio_set_status(b.rig.dev, 0);
+	rig_reset(&b.rig);
 	assert_int_equal(atomic_load(&b.stub->running), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(atomic_load(&b.stub->reads), begun);
@@ -119,7 +119,7 @@ static void test_threat_09_reset_cuts_a_long_request(void **state)
 		stub_disk_wait(b.stub, 1);
 		assert_int_equal(pthread_create(&thread, NULL, open_later, b.stub), 0);
 		if (reset)
-			virtio_set_status(b.rig.dev, 0);
+			rig_reset(&b.rig);
 		else
 			rig_used(&b.rig, 0, NULL, NULL);
 		assert_int_equal(pthread_join(thread, NULL), 0);
@@ -129,6 +129,167 @@ static void test_threat_09_reset_cuts_a_long_request(void **state)
 		assert_int_equal(b.stub->data[PARTS * PART - 1], reset ? 0 : 0x55);
 		blk_flight_close(&b);
 	}
+}
+
+/* A disk whose medium answers nothing, with requests in flight; and who waits for its reset. */
+struct dead {
+	struct blk_flight b;
+	const atomic_bool *draining; /* that somebody is to wait for */
+	unsigned held, let_go, ticks;
+	uint32_t shown; /* the status when the device last changed it by itself */
+};
+
+static void dead_hold(void *opaque, const atomic_bool *draining)
+{
+	struct dead *d = opaque;
+
+	assert_true(atomic_load(draining));
+	d->draining = draining;
+	d->held++;
+}
+
+static void dead_let_go(void *opaque)
+{
+	struct dead *d = opaque;
+
+	assert_false(atomic_load(d->draining));
+	d->let_go++;
+}
+
+static void dead_changed(void *opaque)
+{
+	struct dead *d = opaque;
+
+	d->shown = virtio_status(d->b.rig.dev);
+}
+
+static void tick(void *opaque)
+{
+	struct dead *d = opaque;
+
+	d->ticks++;
+}
+
+static void dead_open(struct dead *d)
+{
+	*d = (struct dead){ .shown = UINT32_MAX };
+	blk_flight_open(&d->b, 2);
+	d->b.rig.dev->hold = dead_hold;
+	d->b.rig.dev->let_go = dead_let_go;
+	d->b.rig.dev->hold_opaque = d;
+	d->b.rig.dev->changed = dead_changed;
+	d->b.rig.dev->transport = d;
+	rig_start(&d->b.rig, F_FLUSH, 1);
+	stub_disk_shut(d->b.stub, true);
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		blk_flight_offer(&d->b, i, T_IN, i);
+	rig_settle(&d->b.rig);
+	stub_disk_wait(d->b.stub, 2);
+}
+
+/* The medium answers at last; on return the loop has heard of it. */
+static void dead_wakes(struct dead *d)
+{
+	stub_disk_shut(d->b.stub, false);
+	for (unsigned i = 0; !d->let_go; i++) {
+		assert_true(i < RIG_WAIT_MS / 10);
+		assert_true(loop_turn(d->b.rig.loop, 10) >= 0);
+	}
+	assert_int_equal(d->let_go, 1);
+	assert_int_equal(atomic_load(&d->b.stub->running), 0);
+}
+
+/* After it all the disk serves as ever, and no place for a request is lost. */
+static void dead_close(struct dead *d)
+{
+	d->b.rig.dev->changed = NULL;
+	rig_start(&d->b.rig, F_FLUSH, 1);
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		blk_flight_offer(&d->b, i, T_IN, i);
+	blk_flight_take_all(&d->b, IN_FLIGHT, 0);
+	blk_flight_close(&d->b);
+}
+
+/* Rows 9, 11: a medium that answers nothing holds who resets its device, and neither the loop nor other devices. */
+static void test_threat_09_11_reset_of_a_dead_medium(void **state)
+{
+	struct loop_timer *timer;
+	unsigned pulses;
+	struct dead d;
+
+	(void)state;
+	dead_open(&d);
+	virtio_set_status(d.b.rig.dev, 0);
+	assert_int_equal(d.held, 1);
+	pulses = atomic_load(&d.b.rig.irq.pulses);
+	assert_int_equal(loop_timer_add(d.b.rig.loop, tick, &d, &timer), 0);
+	loop_timer_arm(timer, 1);
+	while (!d.ticks)
+		assert_true(loop_turn(d.b.rig.loop, 10) >= 0);
+	assert_false(virtio_dev_settle(d.b.rig.dev, 0));
+	assert_false(virtio_dev_settle(d.b.rig.dev, 30));
+	/* It is not over, and the device takes nothing until it is; whoever resets again waits too. */
+	assert_int_equal(virtio_status(d.b.rig.dev), VIRTIO_S_NEEDS_RESET);
+	virtio_set_status(d.b.rig.dev, VIRTIO_S_ACKNOWLEDGE);
+	virtio_set_driver_features(d.b.rig.dev, 0, 1);
+	assert_int_equal(virtio_status(d.b.rig.dev), VIRTIO_S_NEEDS_RESET);
+	assert_false(dr_setup_queue(d.b.rig.dev, 0, &d.b.rig.ring[0]));
+	virtio_kick(d.b.rig.dev, 0);
+	assert_int_equal(d.held, 1);
+	virtio_set_status(d.b.rig.dev, 0);
+	assert_int_equal(d.held, 2);
+	assert_int_equal(d.let_go, 0);
+	/* The queue is no longer the device's, whatever comes back from the medium. */
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		assert_int_equal(blk_flight_status(&d.b, i), S_NONE);
+	dead_wakes(&d);
+	assert_int_equal(virtio_status(d.b.rig.dev), 0);
+	assert_int_equal(d.shown, 0);
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		assert_int_equal(blk_flight_status(&d.b, i), S_NONE);
+	assert_int_equal(dr_used_idx(&d.b.rig.ring[0]), 0);
+	assert_int_equal(atomic_load(&d.b.rig.irq.pulses), pulses);
+	dead_close(&d);
+}
+
+/* So does a queue that is stopped with requests in flight; the device then needs a reset, as ever. */
+static void test_threat_09_11_queue_of_a_dead_medium(void **state)
+{
+	struct dead d;
+
+	(void)state;
+	for (unsigned reset = 0; reset < 2; reset++) {
+		dead_open(&d);
+		virtio_queue_set_ready(d.b.rig.dev, 0, 0);
+		assert_int_equal(d.held, 1);
+		assert_true(rig_broken(&d.b.rig));
+		if (reset)
+			virtio_set_status(d.b.rig.dev, 0);
+		assert_int_equal(d.held, 1 + reset);
+		dead_wakes(&d);
+		assert_int_equal(virtio_status(d.b.rig.dev) != 0, !reset);
+		assert_int_equal(dr_used_idx(&d.b.rig.ring[0]), 0);
+		dead_close(&d);
+	}
+}
+
+/* And a device that may not reach memory any more (PCI): it does until its medium has answered. */
+static void test_threat_09_11_memory_of_a_dead_medium(void **state)
+{
+	struct dead d;
+
+	(void)state;
+	dead_open(&d);
+	virtio_allow_memory(d.b.rig.dev, false);
+	assert_int_equal(d.held, 1);
+	assert_true(rig_broken(&d.b.rig));
+	virtio_allow_memory(d.b.rig.dev, false);
+	assert_int_equal(d.held, 2);
+	dead_wakes(&d);
+	assert_true(rig_broken(&d.b.rig));
+	assert_int_equal(dr_used_idx(&d.b.rig.ring[0]), 0);
+	virtio_allow_memory(d.b.rig.dev, true);
+	dead_close(&d);
 }
 
 /* Row 11: the device ends while requests are in flight, some of them finished and not reaped. */
@@ -249,6 +410,9 @@ int main(void)
 		cmocka_unit_test(test_threat_11_reset_in_flight),
 		cmocka_unit_test(test_threat_08_09_reset_drops_what_waits),
 		cmocka_unit_test(test_threat_09_reset_cuts_a_long_request),
+		cmocka_unit_test(test_threat_09_11_reset_of_a_dead_medium),
+		cmocka_unit_test(test_threat_09_11_queue_of_a_dead_medium),
+		cmocka_unit_test(test_threat_09_11_memory_of_a_dead_medium),
 		cmocka_unit_test(test_threat_11_end_in_flight),
 		cmocka_unit_test(test_threat_11_broken_in_flight),
 		cmocka_unit_test(test_threat_12_create_fails),

@@ -63,6 +63,17 @@ static unsigned index_of(const struct bench *b, const void *cookie)
 	return (unsigned)((const struct iovec *)cookie - b->iov);
 }
 
+/* What ends next. */
+static void *reap_next(struct bench *b, int64_t *result)
+{
+	struct pollfd event = { .fd = io_ring_eventfd(b->ring), .events = POLLIN };
+	void *cookie;
+
+	while (!(cookie = io_ring_reap(b->ring, result)))
+		assert_int_equal(poll(&event, 1, 60000), 1);
+	return cookie;
+}
+
 static void all_come_back(void **state)
 {
 	struct bench *b = malloc(sizeof(*b));
@@ -81,15 +92,13 @@ static void all_come_back(void **state)
 			int64_t result = 0;
 			unsigned i;
 
-			io_ring_wait(b->ring);
-			i = index_of(b, io_ring_reap(b->ring, &result));
+			i = index_of(b, reap_next(b, &result));
 			assert_true(i < ENTRIES && !seen[i]);
 			seen[i] = true;
 			assert_int_equal(result, BLOCK);
 			assert_int_equal(b->memory[i][BLOCK - 1], (i + round) % ENTRIES + 1);
 		}
 		assert_int_equal(io_ring_in_flight(b->ring), 0);
-		io_ring_wait(b->ring);
 		assert_null(io_ring_reap(b->ring, &(int64_t){ 0 }));
 	}
 	close_bench(b);
@@ -111,9 +120,8 @@ static void writes_and_errors(void **state)
 	memset(b->memory[1], 0x77, BLOCK);
 	assert_true(queue(b, true, 1, 3 * BLOCK));
 	assert_false(io_ring_submit(b->ring, &refused));
-	io_ring_wait(b->ring);
 	assert_int_equal(poll(&event, 1, 60000), 1);
-	assert_ptr_equal(io_ring_reap(b->ring, &result), &b->iov[1]);
+	assert_ptr_equal(reap_next(b, &result), &b->iov[1]);
 	assert_int_equal(result, BLOCK);
 	assert_int_equal(pread(b->file, &byte, 1, 3 * BLOCK + 5), 1);
 	assert_int_equal(byte, 0x77);
@@ -126,8 +134,7 @@ static void writes_and_errors(void **state)
 	for (unsigned n = 0; n < 2; n++) {
 		void *cookie;
 
-		io_ring_wait(b->ring);
-		cookie = io_ring_reap(b->ring, &result);
+		cookie = reap_next(b, &result);
 		assert_int_equal(result, cookie == &b->iov[2] ? 10 : -EFAULT);
 	}
 	close_bench(b);
@@ -178,8 +185,7 @@ static void refused_transfers_come_back(void **state)
 	(void)close(spare);
 	assert_true(queue(b, false, 7, 2 * BLOCK));
 	assert_false(io_ring_submit(b->ring, &refused));
-	io_ring_wait(b->ring);
-	assert_ptr_equal(io_ring_reap(b->ring, &result), &b->iov[7]);
+	assert_ptr_equal(reap_next(b, &result), &b->iov[7]);
 	assert_int_equal(b->memory[7][0], 3);
 	close_bench(b);
 	free(b);
@@ -226,16 +232,14 @@ static void other_operations_are_refused(void **state)
 		assert_true(queue(b, false, i, 0));
 		sqes[i].opcode = ops[i];
 		assert_false(io_ring_submit(b->ring, &refused));
-		io_ring_wait(b->ring);
-		assert_ptr_equal(io_ring_reap(b->ring, &result), &b->iov[i]);
+		assert_ptr_equal(reap_next(b, &result), &b->iov[i]);
 		assert_int_equal(result, good ? BLOCK : -EACCES);
 	}
 	assert_true(queue(b, false, 0, 0));
 	sqes[0].flags = 0; /* a descriptor of the process in place of the registered file */
 	sqes[0].fd = b->file;
 	assert_false(io_ring_submit(b->ring, &refused));
-	io_ring_wait(b->ring);
-	assert_ptr_equal(io_ring_reap(b->ring, &result), &b->iov[0]);
+	assert_ptr_equal(reap_next(b, &result), &b->iov[0]);
 	assert_int_equal(result, -EACCES);
 	(void)munmap(sqes, ENTRIES * sizeof(*sqes));
 	close_bench(b);

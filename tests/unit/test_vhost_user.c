@@ -88,7 +88,7 @@ static void rings_start_and_stop(void **state)
 		rig_settle(&b.rig);
 		assert_int_equal(read(b.fake.ring[i].kick, &count, 8), 8);
 	}
-	virtio_set_status(b.rig.dev, 0);
+	rig_reset(&b.rig);
 	assert_int_equal(atomic_load(&b.fake.ring[0].stopped), 1);
 	assert_int_equal(atomic_load(&b.fake.ring[1].stopped), 1);
 	/* And again, with one queue only. */
@@ -96,6 +96,7 @@ static void rings_start_and_stop(void **state)
 	assert_int_equal(atomic_load(&b.fake.ring[0].enabled), 2);
 	assert_int_equal(atomic_load(&b.fake.ring[1].enabled), 1);
 	virtio_queue_set_ready(b.rig.dev, 0, 0);
+	assert_true(virtio_dev_settle(b.rig.dev, -1));
 	assert_int_equal(atomic_load(&b.fake.ring[0].stopped), 2);
 	assert_int_equal(b.gone, 0);
 	vhost_rig_fini(&b);
@@ -117,7 +118,7 @@ static void calls_become_interrupts(void **state)
 	assert_int_equal(atomic_load(&b.rig.irq.pulses), b.rig.pulses + 1);
 	assert_int_equal(virtio_isr_read(b.rig.dev), VIRTIO_ISR_QUEUE);
 	/* Not while the device is not live. */
-	virtio_set_status(b.rig.dev, 0);
+	rig_reset(&b.rig);
 	assert_int_equal(write(b.fake.ring[1].call, &one, 8), 8);
 	rig_settle(&b.rig);
 	assert_int_equal(virtio_isr_read(b.rig.dev), 0);
@@ -171,7 +172,7 @@ static void net_without_protocol_features(void **state)
 	assert_memory_equal(mac, "\2\3\4\5\6\7", 6);
 	rig_start(&b.rig, 1 << 5, 2);
 	/* The address is ours to answer for, not the back-end's. */
-	virtio_set_status(b.rig.dev, 0);
+	rig_reset(&b.rig);
 	assert_int_equal(b.fake.agreed, VIRTIO_F_VERSION_1);
 	assert_int_equal(atomic_load(&b.fake.ring[0].enabled), 0);
 	vhost_rig_fini(&b);

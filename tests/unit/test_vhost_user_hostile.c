@@ -23,6 +23,7 @@
 #include "tests/lib/capture.h"
 #include "tests/lib/open_fds.h"
 #include "tests/lib/vhost_rig.h"
+#include "virtio/vhost_user.h"
 
 static atomic_uint slept_ms;
 
@@ -73,7 +74,7 @@ static void blocking_eventfds(void **state)
 	(void)alarm(500); /* a hang is a failure, too */
 	assert_int_equal(read(b.fake.ring[0].kick, &count, 8), 8);
 	assert_int_equal(fcntl(b.fake.ring[0].kick, F_SETFL, 0), 0);
-	virtio_set_status(b.rig.dev, 0);
+	rig_reset(&b.rig);
 	assert_int_equal(write(b.fake.ring[0].kick, &full, 8), 8);
 	rig_start(&b.rig, 0, 2);
 	assert_int_equal(fcntl(b.fake.ring[1].call, F_SETFL, 0), 0);
@@ -104,7 +105,7 @@ static void test_threat_09_blocking_doorbells(void **state)
 	vhost_rig_init(&b);
 	assert_int_equal(vhost_rig_create(&b, VHOST_USER_FS), 0);
 	rig_start(&b.rig, 0, 2);
-	(void)alarm(20);
+	(void)alarm(500);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(read(b.fake.ring[i].kick, &count, 8), 8);
 	assert_int_equal(fcntl(b.fake.ring[0].kick, F_SETFL, 0), 0);
@@ -137,8 +138,8 @@ static void doorbell_filled_at_the_start(void **state)
 	rig_start(&b.rig, 0, 2);
 	assert_int_equal(read(b.fake.ring[0].kick, &count, 8), 8);
 	assert_int_equal(fcntl(b.fake.ring[0].kick, F_SETFL, 0), 0);
-	virtio_set_status(b.rig.dev, 0);
-	(void)alarm(20);
+	rig_reset(&b.rig);
+	(void)alarm(500);
 	filled_when_polled = b.rig.dev->kick_fd[0];
 	assert_true(dr_negotiate(b.rig.dev, b.rig.features));
 	for (unsigned i = 0; i < 2; i++)
@@ -150,32 +151,134 @@ static void doorbell_filled_at_the_start(void **state)
 	vhost_rig_fini(&b);
 }
 
-/* A driver that announces in all its rings what it never offered: a reset waits for that once, not for each. */
+static void disk_of_four(struct vhost_rig *b)
+{
+	vhost_rig_init(b);
+	b->fake.features |= BLK_F_MQ;
+	b->fake.queue_num = 4;
+	le16_store(b->fake.config + 34, 4);
+	assert_int_equal(vhost_rig_create(b, VHOST_USER_BLK), 0);
+}
+
+static void announce(struct vhost_rig *b)
+{
+	rig_start(&b->rig, 0, 4);
+	for (unsigned i = 0; i < 4; i++)
+		dr_set_avail_idx(&b->rig.ring[i], 1);
+}
+
+/*
+ * A driver that announces in all its rings what it never offered: its reset waits for that once, not for each,
+ * and the next one as long again, since it is nobody else who waits.
+ */
 static void drains_are_bounded_together(void **state)
 {
 	struct vhost_rig b;
 
 	(void)state;
-	vhost_rig_init(&b);
-	b.fake.features |= BLK_F_MQ;
-	b.fake.queue_num = 4;
-	le16_store(b.fake.config + 34, 4);
-	assert_int_equal(vhost_rig_create(&b, VHOST_USER_BLK), 0);
-	rig_start(&b.rig, 0, 4);
-	for (unsigned i = 0; i < 4; i++)
-		dr_set_avail_idx(&b.rig.ring[i], 1);
-	atomic_store(&slept_ms, 0);
-	virtio_set_status(b.rig.dev, 0);
-	assert_in_range(atomic_load(&slept_ms), 1000, 2000);
-	/* Nor as long again. */
-	rig_start(&b.rig, 0, 4);
-	for (unsigned i = 0; i < 4; i++)
-		dr_set_avail_idx(&b.rig.ring[i], 1);
-	atomic_store(&slept_ms, 0);
-	virtio_set_status(b.rig.dev, 0);
-	assert_in_range(atomic_load(&slept_ms), 1, 50);
+	disk_of_four(&b);
+	for (unsigned round = 0; round < 2; round++) {
+		announce(&b);
+		atomic_store(&slept_ms, 0);
+		virtio_set_status(b.rig.dev, 0);
+		assert_int_equal(atomic_load(&slept_ms), 0);
+		rig_reset(&b.rig);
+		assert_in_range(atomic_load(&slept_ms), 1000, 2000);
+	}
 	assert_int_equal(b.gone, 0);
 	vhost_rig_fini(&b);
+}
+
+static void count_call(void *opaque)
+{
+	++*(unsigned *)opaque;
+}
+
+static void count_hold(void *opaque, const atomic_bool *draining)
+{
+	assert_true(atomic_load(draining));
+	count_call(opaque);
+}
+
+/* *@told counts: once when the driver is held, once when it is let go. */
+static void count_holds(struct vhost_rig *b, unsigned *told)
+{
+	b->rig.dev->hold = count_hold;
+	b->rig.dev->let_go = count_call;
+	b->rig.dev->hold_opaque = told;
+}
+
+static void turn_until_let_go(struct vhost_rig *b, const unsigned *told)
+{
+	unsigned turns = 0;
+
+	while (*told < 2) {
+		assert_true(turns++ < RIG_WAIT_MS / 10);
+		assert_true(loop_turn(b->rig.loop, 10) >= 0);
+	}
+}
+
+/* A back-end that is slow: the loop goes on, and the ring is its own until it has answered. */
+static void slow_is_waited_for(void **state)
+{
+	for (unsigned reset = 0; reset < 2; reset++) {
+		unsigned told = 0;
+		struct vhost_rig b;
+
+		(void)state;
+		disk_of_four(&b);
+		count_holds(&b, &told);
+		announce(&b);
+		for (unsigned i = 1; i < 4; i++)
+			dr_set_avail_idx(&b.rig.ring[i], 0);
+		if (reset)
+			virtio_set_status(b.rig.dev, 0);
+		else
+			virtio_queue_set_ready(b.rig.dev, 0, 0);
+		assert_int_equal(told, 1);
+		for (unsigned i = 0; i < 20; i++)
+			assert_true(loop_turn(b.rig.loop, 5) >= 0);
+		assert_int_equal(told, 1);
+		assert_int_not_equal(virtio_status(b.rig.dev), 0);
+		dr_set_avail_idx(&b.rig.ring[0], 0);
+		turn_until_let_go(&b, &told);
+		assert_int_equal(virtio_status(b.rig.dev) == 0, reset);
+		assert_int_equal(b.gone, 0);
+		vhost_rig_fini(&b);
+	}
+}
+
+/*
+ * One that gives a ring back late, as others than QEMU's do while a medium has something: nobody waits but the
+ * driver. And one that never does, for as long as an answer has.
+ */
+static void late_is_not_waited_for(void **state)
+{
+	for (unsigned never = 0; never < 2; never++) {
+		unsigned told = 0;
+		struct vhost_rig b;
+
+		(void)state;
+		vhost_rig_init(&b);
+		b.fake.trick = FAKE_LATE;
+		b.fake.trick_at = VHOST_USER_GET_VRING_BASE;
+		assert_int_equal(vhost_rig_create(&b, VHOST_USER_FS), 0);
+		rig_start(&b.rig, 0, 2);
+		count_holds(&b, &told);
+		if (never)
+			((struct vhost *)b.rig.dev->priv)->link.wait_ms = 40;
+		virtio_set_status(b.rig.dev, 0);
+		for (unsigned i = 0; !never && i < 20; i++)
+			assert_true(loop_turn(b.rig.loop, 5) >= 0);
+		assert_int_equal(told, 1);
+		assert_int_not_equal(virtio_status(b.rig.dev), 0);
+		atomic_store(&b.fake.late, !never);
+		turn_until_let_go(&b, &told);
+		assert_int_equal(virtio_status(b.rig.dev), 0);
+		assert_int_equal(b.gone, never);
+		assert_int_equal(atomic_load(&b.fake.ring[1].stopped), !never);
+		vhost_rig_fini(&b);
+	}
 }
 
 /* Every trick on every question of the first talk: refused, or seen through; nothing is left behind. */
@@ -236,8 +339,7 @@ static void hostile_later(void **state)
 						  virtio_status(b.rig.dev) | VIRTIO_S_DRIVER_OK);
 				virtio_kick(b.rig.dev, 0);
 				rig_settle(&b.rig);
-				virtio_set_status(b.rig.dev, 0);
-				assert_int_equal(virtio_status(b.rig.dev), 0);
+				rig_reset(&b.rig);
 			}
 			assert_int_equal(b.gone, 1);
 			vhost_rig_fini(&b);
@@ -257,8 +359,10 @@ static void stops_another_queue_and_refuses(void **state)
 	assert_int_equal(vhost_rig_create(&b, VHOST_USER_FS), 0);
 	rig_start(&b.rig, 0, 2);
 	virtio_queue_set_ready(b.rig.dev, 0, 0);
+	assert_true(virtio_dev_settle(b.rig.dev, -1));
 	assert_int_equal(b.gone, 0);
 	virtio_queue_set_ready(b.rig.dev, 1, 0);
+	assert_true(virtio_dev_settle(b.rig.dev, -1));
 	assert_int_equal(b.gone, 1);
 	assert_true(rig_broken(&b.rig));
 	vhost_rig_fini(&b);
@@ -290,7 +394,7 @@ static void death_is_seen(void **state)
 	assert_int_equal(virtio_isr_read(b.rig.dev), VIRTIO_ISR_CONFIG);
 	assert_int_equal(b.gone, 1);
 	/* A reset does not bring it back, and nobody is asked. */
-	virtio_set_status(b.rig.dev, 0);
+	rig_reset(&b.rig);
 	assert_true(dr_negotiate(b.rig.dev, VIRTIO_F_VERSION_1));
 	virtio_set_status(b.rig.dev, virtio_status(b.rig.dev) | VIRTIO_S_DRIVER_OK);
 	assert_true(rig_broken(&b.rig));
@@ -364,6 +468,8 @@ int main(void)
 		cmocka_unit_test(test_threat_09_blocking_doorbells),
 		cmocka_unit_test(doorbell_filled_at_the_start),
 		cmocka_unit_test(drains_are_bounded_together),
+		cmocka_unit_test(slow_is_waited_for),
+		cmocka_unit_test(late_is_not_waited_for),
 		cmocka_unit_test(hostile_at_first),
 		cmocka_unit_test(hostile_later),
 		cmocka_unit_test(stops_another_queue_and_refuses),

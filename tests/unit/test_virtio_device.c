@@ -101,6 +101,35 @@ static void test_interrupt_status(void **state)
 	assert_int_equal(virtio_isr_read(&td->dev), 0);
 }
 
+/* A driver that takes the reason at another interrupt just before it is shown the change. */
+static void early_driver(void *opaque)
+{
+	struct virtio_dev *dev = opaque;
+
+	/* It stands there before whoever polls sees the change. */
+	assert_int_equal(virtio_isr_read(dev), VIRTIO_ISR_CONFIG);
+	virtio_isr_ack(dev, VIRTIO_ISR_CONFIG);
+}
+
+/* It has read what was before the change; the interrupt that follows has a reason of its own. */
+static void test_reason_taken_too_early(void **state)
+{
+	struct test_device *td = *state;
+
+	test_device_start(td);
+	td->dev.changed = early_driver;
+	td->dev.transport = &td->dev;
+	virtio_config_changed(&td->dev);
+	assert_int_equal(virtio_isr_read(&td->dev), VIRTIO_ISR_CONFIG);
+	assert_int_equal(atomic_load(&td->irq.pulses), 1);
+	virtio_isr_ack(&td->dev, VIRTIO_ISR_CONFIG);
+	virtio_dev_broken(&td->dev, "a made-up reason");
+	assert_int_equal(virtio_isr_read(&td->dev), VIRTIO_ISR_CONFIG);
+	assert_int_equal(atomic_load(&td->irq.pulses), 2);
+	td->dev.changed = NULL;
+	td->dev.transport = NULL;
+}
+
 /* One broken queue stops the device; the driver is told once, by a config interrupt. */
 static void test_broken_queue_stops_the_device(void **state)
 {
@@ -310,6 +339,7 @@ int main(void)
 		T(test_kick_serves_a_queue),
 		T(test_kicks_before_driver_ok),
 		T(test_interrupt_status),
+		T(test_reason_taken_too_early),
 		T(test_broken_queue_stops_the_device),
 		T(test_threat_11_completion_after_reset),
 		T(test_queue_stop),
