@@ -11,6 +11,7 @@
 
 #include "base/diag.h"
 #include "base/io.h"
+#include "cli/backend.h"
 #include "cli/crash.h"
 #include "cli/ctl.h"
 #include "cli/doctor.h"
@@ -128,6 +129,8 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 		return run(argc - 2, argv + 2, true, input_open, launched_ns);
 	if (strcmp(argv[1], "exec") == 0)
 		return exec_main(argc - 2, argv + 2, input_open, launched_ns);
+	if (strcmp(argv[1], "backend") == 0)
+		return backend_main(argc - 2, argv + 2);
 	if (strcmp(argv[1], "doctor") == 0)
 		return doctor(argc - 2, argv + 2);
 	if (strcmp(argv[1], "sign") == 0)
@@ -138,8 +141,8 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 		return report_main(argc - 2, argv + 2);
 	if (strcmp(argv[1], "verify") == 0)
 		return verify_main(argc - 2, argv + 2);
-	diag_error("unknown command \"%s\"; there are run, exec, sign, verify, report, ctl and "
-		   "doctor, and a kernel is booted with hvrun -k FILE",
+	diag_error("unknown command \"%s\"; there are run, exec, sign, verify, report, ctl, "
+		   "backend and doctor, and a kernel is booted with hvrun -k FILE",
 		   argv[1]);
 	return VM_STATUS_USAGE;
 }

@@ -43,6 +43,8 @@ static const char *feature_option(unsigned feature)
 		return "--control";
 	case SANDBOX_PCI:
 		return "--virtio pci";
+	case SANDBOX_SERVE:
+		return "hvrun backend";
 	}
 	return "?";
 }

@@ -446,9 +446,10 @@ size_t options_help(char *buf, size_t size, bool all)
 	text_add(&text, "hvrun %s boots a virtual machine on KVM\n", HVRUN_VERSION);
 	text_add(&text, "  hvrun [run] -k KERNEL [options]   boot it\n");
 	if (!all)
-		text_add(&text,
-			 "  hvrun exec -k KERNEL -- COMMAND   run a command in a guest\n"
-			 "  hvrun COMMAND --help              sign, verify, ctl, report, doctor\n");
+		text_add(
+			&text,
+			"  hvrun exec -k KERNEL -- COMMAND   run a command in a guest\n"
+			"  hvrun COMMAND --help              sign, verify, ctl, report, backend, doctor\n");
 	text_add(&text, "\n");
 	parse_help(&text, &options_grammar, all);
 	text_add(

@@ -35,9 +35,9 @@ static int apply_comment(struct parser *parser, char *value)
 {
 	size_t len = strlen(value);
 
-	if (len > MINISIGN_COMMENT_MAX)
+	if (len > MINISIGN_COMMENT_MADE_MAX)
 		return parse_fail(parser, "--trusted-comment: longer than %d bytes",
-				  MINISIGN_COMMENT_MAX);
+				  MINISIGN_COMMENT_MADE_MAX);
 	if (strpbrk(value, "\r\n"))
 		return parse_fail(parser, "--trusted-comment: one line is needed");
 	target(parser)->sign.comment = value;

@@ -19,7 +19,7 @@ complete_words() { # WORDS...: what is offered for the last of them
 }
 # shellcheck disable=SC1091
 . "$TMPDIR/bash"
-for command in run exec sign verify ctl report; do
+for command in run exec sign verify ctl report backend; do
 	want=$("$HVRUN" $command --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort)
 	got=$(complete_words hvrun $command -- | sort)
 	[ -n "$want" ] && [ "$want" = "$got" ] && ok "bash: options of $command" ||

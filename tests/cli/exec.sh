@@ -31,13 +31,4 @@ check 'a file that is no module' 65 "^hvrun: module $TMPDIR/broken/virtio_mmio.k
 
 hv exec --help
 check 'help: status 0, nothing on stderr' 0 '' '^hvrun exec runs a command'
-sed -nE 's/^  (-.), (--[a-z-]+).*/\1 \2/p; s/^      (--[a-z-]+).*/\1/p' "$out" | sort >"$TMPDIR/from-help"
-sed -nE '/^\.Sh OPTIONS/,/^\.Sh EXIT/s/^\.It Fl //p' "$TEST_TOP/docs/hvrun-exec.1" |
-	sed -E -e 's/^(.) , Fl (-[a-z-]+).*/-\1 -\2/;t' -e 's/^(-[a-z-]+).*/-\1/' | sort >"$TMPDIR/from-man"
-if [ "$(wc -l <"$TMPDIR/from-help")" -lt 10 ]; then
-	not_ok 'man page: the options of --help' 'no options were found in --help'
-elif d=$(diff "$TMPDIR/from-help" "$TMPDIR/from-man"); then
-	ok 'man page: the options of --help'
-else
-	not_ok 'man page: the options of --help' "$(tr '\n' '|' <<<"$d")"
-fi
+options_of_page hvrun-exec.1 10

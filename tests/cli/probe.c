@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loaded into hvrun by LD_PRELOAD (tests/cli/sandbox.sh): plays the attacker who got hold of a thread.
+ * Loaded into hvrun by LD_PRELOAD (tests/cli/sandbox.sh, pid1.sh): plays the attacker who got hold of a thread.
  *
  * PROBE=KIND	what to try: open, socket, exec, fork, ptrace, kill, exec-memory, make-executable,
- *		ioctl, prctl, io_uring
- * PROBE_AT=WHERE	build: in the main thread, before the machine is made; vcpu: in a vCPU's thread, before it enters the guest for the first time; poll: in
+ *		ioctl, prctl, io_uring; or what ends it: abort, fault, smash, term
+ * PROBE_AT=WHERE	open: before its first file is opened; build: in the main thread, before the machine is made; vcpu: in a vCPU's thread, before it enters the guest for the first time; poll: in
  *		the thread that writes the console
  *
  * A line "probe: KIND got through" on standard error means that the sandbox let it. With
@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,6 +31,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* What the compiler calls when a function's stack has been written over. */
+void __stack_chk_fail(void);
 
 static atomic_bool tried;
 static atomic_bool looping; /* the main thread runs the loop: files have been read by now */
@@ -71,6 +75,14 @@ static void attempt(void)
 		r = syscall(SYS_io_uring_setup, 1, NULL);
 	else if (strcmp(kind, "prctl") == 0)
 		r = prctl(PR_SET_DUMPABLE, 1);
+	else if (strcmp(kind, "abort") == 0)
+		abort();
+	else if (strcmp(kind, "fault") == 0)
+		*(volatile int *)NULL = 0;
+	else if (strcmp(kind, "smash") == 0)
+		__stack_chk_fail();
+	else if (strcmp(kind, "term") == 0)
+		r = raise(SIGTERM);
 	(void)snprintf(line, sizeof(line), "probe: %s got through: %ld\n", kind, r);
 	(void)!write(2, line, strlen(line));
 }
@@ -97,6 +109,19 @@ int ioctl(int fd, unsigned long request, ...)
 	if (request == KVM_RUN)
 		atomic_store(&looping, true);
 	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+/* hvrun's first open of all: signals are not events yet. */
+int open(const char *path, int flags, ...)
+{
+	va_list args;
+	int mode;
+
+	va_start(args, flags);
+	mode = flags & O_CREAT ? va_arg(args, int) : 0;
+	va_end(args);
+	attempt_at("open");
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)

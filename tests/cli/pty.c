@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -183,6 +184,8 @@ static void lead(const struct session *s, int tell, bool background, char **comm
 	int status;
 	pid_t pid;
 
+	/* Who kills us must not leave a command behind that is stopped, and nobody to go on with it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setsid();
 	ioctl(s->slave, TIOCSCTTY, 0);
 	signal(SIGTTOU, SIG_IGN);
@@ -190,6 +193,7 @@ static void lead(const struct session *s, int tell, bool background, char **comm
 	dup2(s->slave, 1);
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setpgid(0, 0);
 		if (!background)
 			tcsetpgrp(0, getpid());

@@ -50,6 +50,20 @@ done
 probe prctl vcpu -k "$GUESTS/hello.elf"
 check 'prctl (vcpu): refused' 70 'system call [0-9]+ \(prctl\) at .* of its thread \(vcpu, '
 
+# Whoever started us ignores or blocks the signal: the report comes all the same.
+for how in ignore block; do
+	run_command 200 env --$how-signal=SYS LD_PRELOAD="$probe" PROBE=open PROBE_AT=build "$HVRUN" -k "$GUESTS/hello.elf"
+	check "SIGSYS $how-signal by the parent: told" 70 '^hvrun: sandbox: system call [0-9]+ \(open' &&
+		one_line "SIGSYS $how-signal by the parent: one line"
+done
+# One that another process sent accuses nobody.
+"$HVRUN" -k "$GUESTS/spin.elf" >"$TMPDIR/spin" 2>"$err" </dev/null &
+until grep -q 'spin: for ever' "$TMPDIR/spin" || ! kill -0 $!; do sleep 0.05; done
+kill -SYS $!
+status=0 && wait $! || status=$?
+: >"$out"
+check 'a SIGSYS from outside' 159 "^hvrun: ended by signal 31 \(SIGSYS\), which process [0-9]+ sent"
+
 # io_uring's calls are there when the user asked for it, and only then.
 probe io_uring build -k "$GUESTS/hello.elf" --io-uring
 if [ "$status" = 0 ] && grep -q '^probe: io_uring got through: -1' "$err"; then

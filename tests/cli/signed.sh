@@ -53,6 +53,12 @@ rm vmlinuz.minisig
 hv sign -k vmlinuz -s key.sec --trusted-comment 'for the third floor'
 by_minisign 'sign: the trusted comment' vmlinuz
 if grep -qx 'trusted comment: for the third floor' vmlinuz.minisig; then ok 'sign: the comment given'; else not_ok 'sign: the comment given' "$(sed -n 3p vmlinuz.minisig)"; fi
+# The longest that minisign reads, and no more.
+hv sign -k vmlinuz -s key.sec --trusted-comment "$(head -c 8173 /dev/zero | tr '\0' c)"
+by_minisign 'sign: the longest trusted comment' vmlinuz
+refused 'sign: a comment that minisign does not read' 64 'longer than 8173 bytes' \
+	sign -k vmlinuz -s key.sec --trusted-comment "$(head -c 8174 /dev/zero | tr '\0' c)"
+hv sign -k vmlinuz -s key.sec --trusted-comment 'for the third floor'
 # minisign wants to be told that a file must be prehashed; hvrun's own form is.
 if minisign -V -q -H -p key.pub -m vmlinuz >/dev/null 2>&1; then ok 'sign: prehashed'; else not_ok 'sign: prehashed' 'minisign -H refuses it'; fi
 
@@ -157,6 +163,14 @@ refused 'no signature beside the initrd' 77 'initrd initrd.img: not signed: init
 cp vmlinuz.minisig initrd.img.minisig
 refused "another file's signature" 77 'initrd initrd.img: ' verify --verify-key key.pub -k vmlinuz -i initrd.img
 mv away initrd.img.minisig
+# Ends of lines behind the last one are nothing to minisign, nor here; words are.
+{ cat vmlinuz.minisig; printf '\n\r\n'; } >with && mv with vmlinuz.minisig
+{ cat key.pub; echo; } >lines.pub
+hv -t 200 verify --verify-key lines.pub -k vmlinuz
+check 'empty lines behind key and signature' 0 '' '^signed by key'
+if minisign -V -q -p lines.pub -m vmlinuz >/dev/null 2>&1; then ok 'minisign takes them too'; else not_ok 'minisign takes them too' 'it does not'; fi
+echo more >>vmlinuz.minisig
+refused 'words behind the signature' 77 'no minisign signature' verify --verify-key key.pub -k vmlinuz
 : >empty
 cp empty vmlinuz.minisig
 refused 'an empty signature' 77 'no minisign signature' verify --verify-key key.pub -k vmlinuz

@@ -92,6 +92,15 @@ if [ "$(id -u)" = 0 ]; then
 	else
 		skip 'another user' 'it may not open /dev/kvm, or not read this tree'
 	fi
+	# Without /proc (a chroot), strays are found by their numbers, as many as there can be.
+	if unshare --mount sh -c 'umount -l /proc && ! [ -e /proc/self ]' 2>/dev/null; then
+		start unshare --mount sh -c 'umount -l /proc; exec "$@"' sh --
+		is 'no /proc: strays are closed' "$(readlink "/proc/$pid/fd/9" | grep passwd)" ''
+		is 'no /proc: nothing is weaker' "$(grep -c 'warning: sandbox: descriptors' "$err")" 0
+		finish
+	else
+		skip 'no /proc' 'it is not to be taken away here'
+	fi
 	# Where a container forbids user namespaces: said, and the rest holds.
 	if unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces' 2>/dev/null; then
 		start unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' sh --
@@ -136,3 +145,17 @@ hv -k "$GUESTS/virtio-blk.elf" -d "$TMPDIR/disk" --sandbox log -q
 check 'log: a disk is not talked about' 0 '' 'virtio-blk: '
 hv -k "$GUESTS/smp.elf" -c 3 --sandbox log -q
 check 'log: three vCPUs are not talked about' 0 ''
+
+# A container's own filter that refuses what a run cannot do without: one line says what.
+deny=$TMPDIR/deny
+if "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -o "$deny" "$TEST_TOP/tests/cli/deny.c" 2>"$TMPDIR/cc"; then
+	# A guest that ends by itself may have ended before anybody waits.
+	run_command 200 "$deny" wait "$HVRUN" -k "$GUESTS/spin.elf"
+	check 'epoll_wait is refused' 71 'waiting for what happens \(epoll_wait\): the host refuses: Operation not permitted' &&
+		one_line 'epoll_wait is refused: one line'
+	run_command 200 "$deny" sigaction "$HVRUN" -k "$GUESTS/hello.elf"
+	check 'rt_sigaction is refused' 71 'the signal that interrupts them: the host refuses: Operation not permitted' &&
+		one_line 'rt_sigaction is refused: one line'
+else
+	not_ok 'build of tests/cli/deny.c' "$(head -n 1 "$TMPDIR/cc")"
+fi

@@ -47,7 +47,19 @@ for n in 3 6 11 7 8 4 5; do
 		on_pty "signal $n kills it" "$words" see:spin: raw signal:$n killed:$n same -- "${spin[@]}"
 	fi
 done
-on_pty 'a refused system call is a defect' 'sandbox: system call.*please report' see:spin: raw signal:31 exit:70 same -- "${spin[@]}"
+on_pty 'a refused system call that was sent' 'ended by signal 31 .SIGSYS., which process [0-9]+ sent' see:spin: raw signal:31 exit:159 same -- "${spin[@]}"
+# A real one, from a vCPU's thread, when the terminal is raw.
+if [ "$(uname -m)" = x86_64 ] && "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O1 -shared -fPIC -o "$TMPDIR/probe.so" "$TEST_TOP/tests/cli/probe.c" 2>/dev/null; then
+	taken_over() { # taken_over NAME WORDS KIND END
+		on_pty "$1" "$2" "$4" same -- env LD_PRELOAD="$TMPDIR/probe.so" PROBE="$3" PROBE_AT=vcpu "$HVRUN" -k "$GUESTS/hello.elf"
+	}
+	taken_over 'a refused system call is a defect' 'sandbox: system call.*please report' open exit:70
+	taken_over 'a vCPU thread aborts' '' abort killed:6
+	taken_over 'a vCPU thread faults' '' fault killed:11
+	taken_over "a vCPU thread's stack is smashed" 'stack smashing detected' smash killed:6
+else
+	skip 'a refused system call is a defect' 'tests/cli/probe.c does not build here'
+fi
 on_pty 'stopped and continued, it is raw again' '' see:spin: raw signal:19 cook signal:18 raw 'send:\x01x' exit:0 same -- "${spin[@]}" -q
 
 on_pty 'Ctrl-A Ctrl-A sends one' '' see:ready raw 'send:\x01\x01zq' 'see:echo: 2 bytes, sum 124 126' exit:0 same -- "${echo_guest[@]}"

@@ -72,7 +72,6 @@ wrong 'until: twice' 'given twice' -k x --until a --until b
 wrong 'loud and quiet' 'do not go together' -k x -v -q
 
 # Commands and options that are planned, and not built yet, are as unknown as any other.
-wrong 'not built: backend' 'unknown command "backend"' backend
 wrong 'not built: --restore' 'unknown option --restore' -k x --restore=r
 
 # Bytes that steer terminals do not reach one.
