@@ -167,7 +167,9 @@ struct vm_config {
 	const char *pmems[VM_MAX_PMEMS]; /* files for the guest's address space */
 	unsigned pmem_count;
 	bool balloon;
-	uint64_t rng_bw;	/* bytes a second that the guest's source of random numbers gives */
+	uint64_t rng_bw; /* bytes a second that the guest's source of random numbers gives */
+	const char *
+		serve; /* hvrun backend: the socket that front ends come to; NULL: a machine is run */
 	uint64_t vsock_cid;	/* 3 to 2^32 - 2 */
 	const char *vsock_path; /* NULL: no vsock */
 
@@ -197,11 +199,5 @@ struct vm_config {
 	bool escapes; /* in_fd is a terminal in raw mode: Ctrl-A x leaves, Ctrl-A c is help */
 	uint64_t launched_ns; /* CLOCK_MONOTONIC at main() */
 };
-
-/* Whether the machine may be built a second time in one run: by --reboot, or by a client's reset. */
-static inline bool vm_may_restart(const struct vm_config *config)
-{
-	return config->reboot || config->control;
-}
 
 #endif

@@ -173,7 +173,7 @@ static int create_qcow2(struct vm *vm, unsigned index)
 	return r;
 }
 
-static int create_disk(struct vm *vm, unsigned index)
+int vm_make_disk(struct vm *vm, unsigned index, struct virtio_dev **out)
 {
 	const struct vm_disk_config *config = &vm->config->disks[index];
 	struct virtio_blk_config blk = {
@@ -185,16 +185,19 @@ static int create_disk(struct vm *vm, unsigned index)
 		.io_uring = vm->config->io_uring && !config->verity && !config->cow,
 		.guard = &vm->sandbox.guard,
 	};
-	struct virtio_dev *dev;
-
-	if (config->qcow2)
-		return create_qcow2(vm, index);
-
 	int r = vm_open_disk(vm, index, &blk.disk);
 
-	if (r < 0)
-		return r;
-	r = virtio_blk_create(&blk, index, vm->mem, vm->loop, &dev);
+	return r < 0 ? r : virtio_blk_create(&blk, index, vm->mem, vm->loop, out);
+}
+
+static int create_disk(struct vm *vm, unsigned index)
+{
+	struct virtio_dev *dev;
+	int r;
+
+	if (vm->config->disks[index].qcow2)
+		return create_qcow2(vm, index);
+	r = vm_make_disk(vm, index, &dev);
 	return r < 0 ? r : vm_place(vm, dev);
 }
 

@@ -118,7 +118,7 @@ static int open_overlay(struct vm *vm, size_t i)
 	return 0;
 }
 
-static int open_disks(struct vm *vm)
+int vm_open_disks(struct vm *vm)
 {
 	for (size_t i = 0; i < vm->config->disk_count; i++) {
 		const struct vm_disk_config *disk = &vm->config->disks[i];
@@ -213,7 +213,7 @@ int vm_open_inputs(struct vm *vm)
 		status = take_initrd(vm);
 	else if (!status && vm->config->initrd)
 		status = vm_open_image("initrd", vm->config->initrd, &vm->initrd);
-	return status ? status : open_disks(vm);
+	return status ? status : vm_open_disks(vm);
 }
 
 static int open_ports(struct vm *vm)

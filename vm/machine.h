@@ -126,8 +126,9 @@ struct vm {
 	struct control control; /* vm/control/machine.h; without --control nobody ever connects */
 	bool control_paused;	/* by a client */
 	bool restart;		/* a client asked for a reset */
-	pid_t control_pid;	/* ours, as seen outside */
-	int control_core_fd;	/* a core that a client asked for, -1: none */
+	bool stuck;	     /* something is in flight that does not end: nothing is taken down */
+	pid_t control_pid;   /* ours, as seen outside */
+	int control_core_fd; /* a core that a client asked for, -1: none */
 	uint64_t control_core_client;
 
 	struct sandbox sandbox;
@@ -172,8 +173,9 @@ void vm_name_nothing(struct vm *vm);
 /* vm/files.c: opens what @vm->config names. 0, or an exit status with the reason said. */
 int vm_open_files(struct vm *vm);
 
-/* The part of it that hvrun only reads, and disks. */
+/* The part of it that hvrun only reads, and disks; and the disks alone. */
 int vm_open_inputs(struct vm *vm);
+int vm_open_disks(struct vm *vm);
 
 /* Opens the regular file @name, which is a @what ("kernel"), to read it; nothing if it is open already. */
 int vm_open_image(const char *what, const char *name, struct vm_file *file);
@@ -243,6 +245,9 @@ int vm_create_devices(struct vm *vm);
 
 /* Opens what is behind disk @index, whose descriptors it takes. 0 or -errno, said. */
 int vm_open_disk(struct vm *vm, unsigned index, struct disk **out);
+
+/* The device of disk @index, which is no qcow2 image; it has no place yet. 0 or -errno, said. */
+int vm_make_disk(struct vm *vm, unsigned index, struct virtio_dev **out);
 void vm_destroy_devices(struct vm *vm);
 
 /* vm/run.c: the vCPUs, before devices, until those are gone. 0, or an exit status, said. */
@@ -265,7 +270,24 @@ int vm_run_vcpus(struct vm *vm);
  * as the slowest exit under way, microseconds as a rule.
  */
 void vm_pause(struct vm *vm);
+
+/*
+ * struct virtio_dev's hold and let_go; @opaque is the vm. A vCPU whose access the loop serves waits at the gate until
+ * *@draining is false, while the loop goes on.
+ */
+void vm_hold_caller(void *opaque, const atomic_bool *draining);
+void vm_let_go(void *opaque);
 void vm_resume(struct vm *vm);
+
+/*
+ * vm/settle.c: resets all devices and waits until nothing of them is in flight any more; no vCPU runs, nor the loop. If
+ * the machine is to start again, as long as it takes; else for some seconds. False when that was in vain or a signal
+ * came, with the reason said: then threads may be in the midst of guest memory, and nothing is to be taken down.
+ */
+bool vm_settle(struct vm *vm, bool again);
+
+/* vm/run.c: a signal has come that ends the run. Loop thread; matches loop_fd_fn, @opaque is the vm. */
+void vm_on_signal(void *opaque, uint32_t events);
 
 /* vm/moments.c: nanoseconds since main() began. Any thread. */
 uint64_t vm_since_launch(const struct vm *vm);

@@ -85,6 +85,9 @@ int vm_place(struct vm *vm, struct virtio_dev *dev)
 	*place = (struct vm_device){ .dev = dev, .irq.eventfd = -1 };
 	dev->on_broken = tell_broken;
 	dev->broken_opaque = vm;
+	dev->hold = vm_hold_caller;
+	dev->let_go = vm_let_go;
+	dev->hold_opaque = vm;
 	vm->device_count++;
 	return arch_pci_bus(vm->arch) ? place_pci(vm, place) : place_mmio(vm, place, &slot);
 }

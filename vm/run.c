@@ -87,7 +87,7 @@ static void tell_window_size(struct vm *vm)
 		virtio_console_resize(vm->virtio_console, size.ws_col, size.ws_row);
 }
 
-static void on_signal(void *opaque, uint32_t events)
+void vm_on_signal(void *opaque, uint32_t events)
 {
 	struct vm *vm = opaque;
 	struct signalfd_siginfo info;
@@ -159,7 +159,7 @@ static int start_console(struct vm *vm)
 
 	int r = loop_add(vm->loop, vm->window_fd, EPOLLIN, on_window, vm);
 
-	return r ? r : loop_add(vm->loop, vm->signal_fd, EPOLLIN, on_signal, vm);
+	return r ? r : loop_add(vm->loop, vm->signal_fd, EPOLLIN, vm_on_signal, vm);
 }
 
 int vm_create_vcpus(struct vm *vm)
@@ -194,9 +194,17 @@ void vm_destroy_vcpus(struct vm *vm)
 		vcpu_destroy(&vm->vcpus[i]);
 }
 
+/* @r; of what says nothing itself, a refusal of the host (a container's filter of system calls, too) is said. */
+static int told(const char *what, int r)
+{
+	if (r < 0)
+		diag_error("%s: the host refuses: %s", what, strerror(-r));
+	return r;
+}
+
 static int start_vcpus(struct vm *vm)
 {
-	int r = vcpu_prepare_process();
+	int r = told("vcpus: the signal that interrupts them", vcpu_prepare_process());
 
 	for (unsigned i = 0; !r && i < vm->config->cpus; i++)
 		r = arch_vcpu_setup(vm->arch, &vm->vcpus[i]);
@@ -256,11 +264,11 @@ static int run_here(struct vm *vm)
 	int r;
 
 	loop_hold(vm->loop);
-	r = start_console(vm);
+	r = told("the console", start_console(vm));
 	if (!r)
-		r = start_watch(vm);
+		r = told("the watch over the console", start_watch(vm));
 	if (!r)
-		r = vm_control_start(vm);
+		r = told("the control socket", vm_control_start(vm));
 	if (!r)
 		r = vm_gdb_start(vm);
 	if (!r)
@@ -270,7 +278,7 @@ static int run_here(struct vm *vm)
 	if (!r)
 		r = sandbox_enter(&vm->sandbox, SANDBOX_LOOP, -1);
 	if (!r)
-		r = loop_run(vm->loop);
+		r = told("waiting for what happens (epoll_wait)", loop_run(vm->loop));
 	vm_gdb_end(vm);
 	stop_vcpus(vm);
 	end_console(vm);

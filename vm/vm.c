@@ -324,9 +324,17 @@ static void gate_emptied(void *opaque)
 	loop_wake(vm->loop);
 }
 
-/* The machine is to start again: away with all that was built; the door stays locked. */
-static void prepare_next_boot(struct vm *vm)
+/*
+ * The machine is to start again: away with all that was built; the door stays locked. False: it ends, by a signal that
+ * came meanwhile.
+ */
+static bool prepare_next_boot(struct vm *vm)
 {
+	if (!vm_settle(vm, true)) {
+		atomic_store(&vm->end, VM_END_NONE);
+		vm_on_signal(vm, 0);
+		return false;
+	}
 	if (vm->config->verbosity >= 0)
 		diag_note("guest reset; it starts again");
 	vm_report_collect(vm);
@@ -337,6 +345,7 @@ static void prepare_next_boot(struct vm *vm)
 	atomic_store(&vm->entered, false);
 	vm->restart = false;
 	vm->boots++;
+	return true;
 }
 
 static bool starts_again(const struct vm *vm)
@@ -364,10 +373,8 @@ static int climb_the_stair(struct vm *vm)
 
 	if (!status)
 		status = climb(vm, machine, ARRAY_SIZE(machine));
-	while (!status && starts_again(vm)) {
-		prepare_next_boot(vm);
+	while (!status && starts_again(vm) && prepare_next_boot(vm))
 		status = climb(vm, machine, ARRAY_SIZE(machine));
-	}
 	return status ? status : vm_say_end(vm);
 }
 
@@ -389,6 +396,8 @@ static int run_machine(struct vm *vm)
 	vm_report_write(vm, status);
 	vm_control_close(vm, status);
 	remover_end(&vm->remover);
+	if (vm->stuck || !vm_settle(vm, false))
+		return status; /* the end of the process is the end of it all */
 	tear_down(vm);
 	vcpu_gate_destroy(&vm->gate);
 	watch_release(&vm->watch);
@@ -414,6 +423,7 @@ int vm_run(const struct vm_config *config)
 
 	int status = run_machine(vm);
 
-	munmap(vm, sizeof(*vm));
+	if (!vm->stuck)
+		munmap(vm, sizeof(*vm));
 	return status;
 }

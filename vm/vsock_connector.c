@@ -13,6 +13,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,37 @@ union one_descriptor {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+/*
+ * The descriptor that came with @msg, or -1. Room for one is, by its alignment, room for two: who sends more than one
+ * sends none.
+ */
+static int descriptor_of(struct msghdr *msg)
+{
+	int first = -1;
+	unsigned count = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (count++ == 0)
+				first = fd;
+			else
+				close(fd);
+		}
+	}
+	if (count > 1) {
+		close(first);
+		first = -1;
+	}
+	return first;
+}
+
 ssize_t vsock_receive(int fd, void *to, size_t len, int *passed)
 {
 	union one_descriptor control;
@@ -43,19 +75,16 @@ ssize_t vsock_receive(int fd, void *to, size_t len, int *passed)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	const struct cmsghdr *head;
 	ssize_t n;
 
 	do
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
+	*passed = n < 0 ? -1 : descriptor_of(&msg);
 	if (n < 0)
 		return -errno;
-	head = CMSG_FIRSTHDR(&msg);
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-	    head->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(passed, CMSG_DATA(head), sizeof(int));
-	return n;
+	/* Longer than any message of the protocol: not the right length, whatever it is. */
+	return msg.msg_flags & MSG_TRUNC ? (ssize_t)len + 1 : n;
 }
 
 /* In the child from here on. */
@@ -132,20 +161,29 @@ static int lock_in(void)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
-static void serve(int fd, const char *path)
+/* One ask; false when that was the last. */
+static bool serve_one(int fd, const char *path)
 {
 	struct vsock_ask ask = { 0 };
-	int stray = -1;
+	int stray;
+	ssize_t n = vsock_receive(fd, &ask, sizeof(ask), &stray);
+	int got, r;
 
-	while (vsock_receive(fd, &ask, sizeof(ask), &stray) == (ssize_t)sizeof(ask)) {
-		int got = connect_port(path, ask.port);
-		int r = answer(fd, &ask, got);
+	if (stray >= 0)
+		close(stray); /* nobody has to keep any here */
+	if (n != (ssize_t)sizeof(ask))
+		return false;
+	got = connect_port(path, ask.port);
+	r = answer(fd, &ask, got);
+	if (got >= 0)
+		close(got);
+	return r == 0;
+}
 
-		if (got >= 0)
-			close(got);
-		if (r < 0)
-			return;
-	}
+void vsock_connector_serve(int fd, const char *path)
+{
+	while (serve_one(fd, path))
+		;
 }
 
 __attribute__((noreturn)) static void run(const struct vm_config *config,
@@ -164,7 +202,7 @@ __attribute__((noreturn)) static void run(const struct vm_config *config,
 	if (!r && locked && lock_in() < 0)
 		r = 1;
 	if (!r)
-		serve(0, config->vsock_path);
+		vsock_connector_serve(0, config->vsock_path);
 	_exit(r); /* check-layers: allowed, the child is not hvrun */
 }
 

@@ -16,8 +16,16 @@
 int vsock_connector_start(const struct vm_config *config, int *fd);
 
 /*
- * Receives one message of at most @len bytes and the descriptor that came with it (*@passed, else left
- * alone), close-on-exec. Its bytes, 0 at the end, or -errno.
+ * In the connector: answers what is asked on @fd, a socket of messages, until it is closed or says what is no
+ * struct vsock_ask. Who asks may be a hvrun that was taken over: all it gets is sockets connected to
+ * @path and a number behind it.
+ */
+void vsock_connector_serve(int fd, const char *path);
+
+/*
+ * Receives one message of at most @len bytes and the descriptor that came with it, close-on-exec (*@passed, the
+ * caller's whatever is returned; -1: none, or more than one, which are closed). Its bytes, 0 at the end, @len + 1 if there
+ * were more, or -errno.
  */
 ssize_t vsock_receive(int fd, void *to, size_t len, int *passed);
 

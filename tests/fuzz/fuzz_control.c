@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any bytes as what a client of the control socket sends, cut anyhow, with a machine that takes part of
- * the console's input and answers some requests later. The first byte of each piece is its length.
+ * the console's input and answers some requests later. The first byte of each piece is its length in 8 bytes; with
+ * both low bits set the piece comes with descriptors, as many as the next two bits say and one. In the end
+ * each of them is closed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/lib/send_fds.h"
 #include "vm/control/control.h"
+
+/* What the server has room for: of what does not fit, qemu-user leaves some open itself. */
+enum { PASSED_MAX = 4 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,6 +37,7 @@ static int run(void *opaque, struct control_client *client, const char *command,
 	} else if (strcmp(command, "events") == 0) {
 		client->events = true;
 	} else if (strcmp(command, "core") == 0) {
+		must(client->passed_fd < 0 || fcntl(client->passed_fd, F_GETFD) == FD_CLOEXEC);
 		*later = client->serial;
 		return -EINPROGRESS;
 	} else if (strcmp(command, "report") == 0) {
@@ -57,8 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct loop *loop = NULL;
 	uint64_t later = 0;
 	char back[4096];
-	int fds[2];
+	int fds[2], ends[2];
 
+	must(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
 	must(control && loop_create(&loop) == 0);
 	control_init(control, &ops, &later);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
@@ -72,11 +81,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(control_attach(control, loop) == 0);
 	(void)loop_mod(loop, control->listen_fd, 0);
 	for (size_t at = 0; at < size;) {
+		unsigned passed = (data[at] & 3) == 3 ? (data[at] >> 2) % PASSED_MAX + 1 : 0;
 		size_t len = data[at++] * 8U;
 
 		if (len > size - at)
 			len = size - at;
-		(void)!send(fds[0], data + at, len, MSG_NOSIGNAL);
+		(void)send_fds(fds[0], data + at, len, ends[1], passed);
 		at += len;
 		must(loop_turn(loop, 0) >= 0);
 		if (later) {
@@ -96,5 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fds[0]);
 	loop_destroy(loop);
 	free(control);
+	/* Nobody has a copy of what was passed. */
+	close(ends[1]);
+	must(read(ends[0], back, 1) == 0);
+	close(ends[0]);
 	return 0;
 }

@@ -57,7 +57,8 @@ static void parse_one(const uint8_t *data, size_t size)
 		return;
 	require(t.levels <= VERITY_LEVELS_MAX && t.data_blocks > 0 && t.fan_bits >= 3);
 	require(t.salt_len <= VERITY_SALT_MAX && t.digest_len <= VERITY_DIGEST_MAX);
-	require(t.file_size % t.hash_block == 0 && t.file_size <= INT64_MAX);
+	require(t.file_size <= INT64_MAX);
+	require(t.levels ? t.file_size % t.hash_block == 0 : t.file_size == VERITY_SUPERBLOCK);
 	for (unsigned i = 0; i < t.levels; i++) {
 		uint64_t last = (t.data_blocks - 1) >> (t.fan_bits * (i + 1));
 

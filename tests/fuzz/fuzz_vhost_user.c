@@ -54,6 +54,7 @@ static void drive(struct virtio_dev *dev, struct guest_mem *mem)
 		for (unsigned i = 0; i < 4; i++)
 			fuzz_expect(loop_turn(dev->loop, 0) >= 0);
 		virtio_set_status(dev, 0);
+		fuzz_expect(virtio_dev_settle(dev, 1000));
 		fuzz_expect(virtio_status(dev) == 0);
 	}
 }

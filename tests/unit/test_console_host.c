@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm/console: output to a slow or closed reader, input that the guest takes slowly, escape keys. */
+/* vm/console/console: output to a slow or closed reader, input that the guest takes slowly, escape keys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

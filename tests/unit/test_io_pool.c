@@ -110,8 +110,6 @@ static void line_up(struct work *work, unsigned count)
 static void finish(unsigned count)
 {
 	(void)sem_post(&gate);
-	io_pool_drain(pool);
-	/* The thread wakes the loop behind the lock that drain waits for. */
 	while (atomic_load(&taken) < count) {
 		struct pollfd p = { .fd = io_pool_eventfd(pool), .events = POLLIN };
 

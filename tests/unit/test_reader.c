@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm/reader: every byte once and in order, ends, errors, and callers who give up. */
+/* vm/signed/reader: every byte once and in order, ends, errors, and callers who give up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

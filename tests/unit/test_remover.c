@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm/remover, vm/unix_socket: names of sockets go when the run ends, by whatever way, and nobody else's do.
+ * vm/daemon/remover, vm/unix_socket: names of sockets go when the run ends, by whatever way, and nobody else's do.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -30,6 +30,7 @@
 #include "base/checked.h"
 #include "base/diag.h"
 #include "cli/crash.h"
+#include "tests/lib/capture.h"
 #include "tests/lib/escapes.h"
 #include "vm/config.h"
 #include "vm/sandbox/sandbox.h"
@@ -281,9 +282,38 @@ static void test_threat_32_words_without_memory(void **state)
 	assert_non_null(strstr(words, "hvrun: no memory: said from inside"));
 }
 
+/* In a child that only reads: which of what its parent was started with it still has. */
+static void child_of_reader(void *arg)
+{
+	const int *stray = arg;
+	const struct vm_config config = { .sandbox = VM_SANDBOX_ON };
+
+	if (sandbox_lock_child(&config))
+		diag_error("not locked");
+	diag_error("stray %d, own %d, words %d", fcntl(stray[0], F_GETFD) >= 0,
+		   fcntl(stray[1], F_GETFD) >= 0, environ && *environ);
+}
+
+static void test_readers_have_nothing_of_ours(void **state)
+{
+	struct captured out;
+	int ends[2];
+
+	(void)state;
+	if (!can_lock())
+		skip();
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETFD, FD_CLOEXEC), 0);
+	capture_child(&out, child_of_reader, ends);
+	assert_non_null(strstr(out.text, "hvrun: stray 0, own 1, words 0"));
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_readers_have_nothing_of_ours),
 		cmocka_unit_test(test_nobody_gets_out),
 		cmocka_unit_test(test_the_work_goes_on),
 		cmocka_unit_test(test_threat_32_reports_from_inside),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm/watch, vm/panic, vm/lines: lines however they are cut, panics, patterns, the last lines. */
+/* vm/console/watch, panic, lines: lines however they are cut, panics, patterns, the last lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

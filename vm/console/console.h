@@ -4,8 +4,8 @@
  * terminal with its escape keys. It knows no device: the machine connects a sink for input.
  * Everything runs on the loop's thread.
  */
-#ifndef VM_CONSOLE_H
-#define VM_CONSOLE_H
+#ifndef VM_CONSOLE_CONSOLE_H
+#define VM_CONSOLE_CONSOLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * The guest's console cut into lines: each is handed on once, and the last ones are kept for the
  * report of a bad end. The guest's bytes: time and memory are bounded whatever they are.
  */
-#ifndef VM_LINES_H
-#define VM_LINES_H
+#ifndef VM_CONSOLE_LINES_H
+#define VM_CONSOLE_LINES_H
 
 #include <stddef.h>
 

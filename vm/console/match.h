@@ -8,8 +8,8 @@
  * until memory ends; and the automaton that it builds as it goes is thrown away and built anew after
  * MATCH_BUDGET bytes of text.
  */
-#ifndef VM_MATCH_H
-#define VM_MATCH_H
+#ifndef VM_CONSOLE_MATCH_H
+#define VM_CONSOLE_MATCH_H
 
 #include <regex.h>
 #include <stdbool.h>

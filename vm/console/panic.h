@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Knows the lines by which a Linux kernel says on its console that it panicked. */
-#ifndef VM_PANIC_H
-#define VM_PANIC_H
+#ifndef VM_CONSOLE_PANIC_H
+#define VM_CONSOLE_PANIC_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * plain descriptors (a file for --port, the caller's pipes for exec). Flow is controlled both ways:
  * neither a slow client nor a slow guest makes the loop wait or lose a byte. Loop thread.
  */
-#ifndef VM_PORT_H
-#define VM_PORT_H
+#ifndef VM_CONSOLE_PORT_H
+#define VM_CONSOLE_PORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * What the guest's console tells about the run: a panic, a line that --until or --fail-on waits for,
  * the start of its first program, and the last lines for the report. The guest's words; bounded.
  */
-#ifndef VM_WATCH_H
-#define VM_WATCH_H
+#ifndef VM_CONSOLE_WATCH_H
+#define VM_CONSOLE_WATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>

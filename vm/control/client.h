@@ -5,7 +5,7 @@
 
 #include "vm/control/control.h"
 
-/* control.c. Any of these may drop the client: its fd is -1 then. */
+/* vm/control/control.c. Any of these may drop the client: its fd is -1 then. */
 
 /* Queues a line and tries to send it; a client that lets too much pile up is dropped. NULL: no memory, too. */
 void control_put(struct control_client *client, const json_t *json);
@@ -16,7 +16,7 @@ void control_settle(struct control_client *client);
 /* Closes a descriptor that came with the line under way. */
 void control_forget_passed(struct control_client *client);
 
-/* control_lines.c. */
+/* vm/control/lines.c. */
 
 /* Does what all whole lines say that are there, or hands the guest its input. */
 void control_serve(struct control_client *client);

@@ -8,8 +8,8 @@
  * length of a line, in what waits to be sent. None of them makes the loop wait; who does not read is
  * dropped. Everything runs on the loop's thread.
  */
-#ifndef VM_CONTROL_H
-#define VM_CONTROL_H
+#ifndef VM_CONTROL_CONTROL_H
+#define VM_CONTROL_CONTROL_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The control socket of a machine: what its commands do. The protocol is vm/control/control.h's. */
-#ifndef VM_CONTROL_VM_H
-#define VM_CONTROL_VM_H
+#ifndef VM_CONTROL_MACHINE_H
+#define VM_CONTROL_MACHINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -218,8 +218,10 @@ int vm_core_prepare(struct vm *vm)
 	if (!is_wanted(vm))
 		return 0;
 	core = calloc(1, sizeof(*core));
-	if (!core)
+	if (!core) {
+		diag_error("core: no memory to prepare for it");
 		return -ENOMEM;
+	}
 	core->vm = vm;
 	lock_init(&core->lock, LOCK_RANK_LEAF, "core");
 	cond_init(&core->changed);

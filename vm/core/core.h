@@ -3,8 +3,8 @@
  * Cores of a machine: its registers are taken while the vCPUs rest, its memory is written by a thread
  * of its own beside the loop, to a descriptor that was opened before the door or came through a socket.
  */
-#ifndef VM_CORE_H
-#define VM_CORE_H
+#ifndef VM_CORE_CORE_H
+#define VM_CORE_CORE_H
 
 #include <stdbool.h>
 #include <stddef.h>

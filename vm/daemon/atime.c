@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/magic.h>
-#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -64,23 +63,46 @@ static bool name_of(const struct seccomp_notif *request, char *name, size_t size
 	return true;
 }
 
-/* A descriptor for it, -errno, or -EAGAIN: the daemon's own open is to go on. */
-static int open_for(const struct seccomp_notif *request)
+/*
+ * Whether the file is one to be opened: another user's, for else the daemon's own open does it. Not a FIFO, which
+ * would make us wait for its other end, nor a device, which might do anything, nor anything of /proc: there it
+ * matters who opens, and we are not in the daemon's namespaces.
+ */
+static bool is_wanted(int file)
+{
+	struct stat st;
+	struct statfs fs;
+
+	return fstat(file, &st) == 0 && st.st_uid != geteuid() &&
+	       (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) && fstatfs(file, &fs) == 0 &&
+	       fs.f_type != PROC_SUPER_MAGIC;
+}
+
+int daemon_atime_open(const struct seccomp_notif *request)
 {
 	char name[64];
-	struct stat st;
 	int flags = (int)request->data.args[2] & ~(O_NOATIME | O_NOFOLLOW);
-	int fd;
+	int file, fd;
 
-	if (!name_of(request, name, sizeof(name)) || stat(name, &st) < 0 || st.st_uid == geteuid())
+	/* __O_TMPFILE makes a file, and O_PATH asks for no access at all: neither is for O_NOATIME. */
+	if ((flags & (O_TMPFILE & ~O_DIRECTORY)) || (flags & O_PATH) ||
+	    !name_of(request, name, sizeof(name)))
 		return -EAGAIN;
-	/* A FIFO must not make us wait for its other end, nor a device do anything. */
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+	/* The number may be another file's at any moment: what is judged is what is opened. */
+	file = open(name, O_PATH | O_CLOEXEC);
+	if (file < 0 || !is_wanted(file)) {
+		if (file >= 0)
+			close(file);
 		return -EAGAIN;
+	}
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
 	fd = open(name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd >= 0 && !(flags & O_NONBLOCK))
+	if (fd < 0)
+		fd = -errno;
+	else if (!(flags & O_NONBLOCK))
 		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-	return fd < 0 ? -errno : fd;
+	close(file);
+	return fd;
 }
 
 void daemon_atime_answer(int listener)
@@ -92,7 +114,7 @@ void daemon_atime_answer(int listener)
 
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0)
 		return; /* the one who asked is gone */
-	fd = open_for(&request);
+	fd = daemon_atime_open(&request);
 	given = (struct seccomp_notif_addfd){
 		.id = request.id,
 		.flags = SECCOMP_ADDFD_FLAG_SEND,

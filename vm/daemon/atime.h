@@ -8,11 +8,19 @@
 #ifndef VM_DAEMON_ATIME_H
 #define VM_DAEMON_ATIME_H
 
+#include <linux/seccomp.h>
+
 /*
  * In the process that becomes the server, as root of its user namespace: from now on such opens stop. A
  * descriptor (closed by exec) that tells of them, or -errno.
  */
 int daemon_atime_stop(void);
+
+/*
+ * In the keeper: opens what @request, an openat with O_NOATIME, wants. A descriptor, closed by exec; -EAGAIN if
+ * the server's own open is to go on; -errno. @request is an enemy's, and so is the memory that it points to.
+ */
+int daemon_atime_open(const struct seccomp_notif *request);
 
 /* In the keeper: answers one stopped open that @listener tells of. */
 void daemon_atime_answer(int listener);

@@ -22,6 +22,11 @@ bool vm_has_backends(const struct vm_config *config)
 	return config->share_count || config->vhost_user_count;
 }
 
+bool vm_may_restart(const struct vm_config *config)
+{
+	return (config->reboot || config->control) && !vm_has_backends(config);
+}
+
 struct vm_backend *vm_add_backend(struct vm *vm, enum vhost_user_kind kind, const char *peer)
 {
 	struct vm_backend *backend = &vm->backends[vm->backend_count];

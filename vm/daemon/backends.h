@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Devices that other processes serve over vhost-user: connections and daemons of one machine. */
-#ifndef VM_BACKENDS_H
-#define VM_BACKENDS_H
+#ifndef VM_DAEMON_BACKENDS_H
+#define VM_DAEMON_BACKENDS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +32,12 @@ struct vm;
  * sandbox has the calls that speak to one.
  */
 bool vm_has_backends(const struct vm_config *config);
+
+/*
+ * Whether the machine may be built a second time in one run: by --reboot, or by a client's reset. Not with a
+ * back-end, which is never asked a second time.
+ */
+bool vm_may_restart(const struct vm_config *config);
 
 /*
  * Starts daemons and connects sockets, before the door is locked; their answers are not waited for. 0, or an

@@ -30,6 +30,8 @@ enum {
 	KILL_WAIT_MS = 2000,
 };
 
+char *const daemon_environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL };
+
 /* As daemon_socket(). */
 static int socket_in_a_folder(int *listener, int *ours)
 {
@@ -166,7 +168,7 @@ static void run_child(const struct daemon_start *start, int words, int report, i
 	/* After the jail: a change of identity clears it. */
 	if (daemon_die_with(keeper) < 0)
 		stop_child(report, errno, "its end with ours");
-	execv(argv[0], (char *const *)(uintptr_t)argv);
+	execve(argv[0], (char *const *)(uintptr_t)argv, daemon_environment);
 	stop_child(report, errno, "the program");
 }
 

@@ -8,8 +8,8 @@
  * and it stands a keeper, a process that does nothing but wait: it ends the daemon when we close its pipe,
  * or end ourselves, whatever ends us. So nothing behind the locked door needs to send a signal.
  */
-#ifndef VM_DAEMON_H
-#define VM_DAEMON_H
+#ifndef VM_DAEMON_DAEMON_H
+#define VM_DAEMON_DAEMON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,9 @@
 enum { DAEMON_SOCKET = 3 }; /* the descriptor on which the daemon finds its socket */
 
 enum { DAEMON_KEEP = 2048 }; /* bytes of its words that are kept */
+
+/* All that a program of others that we start is given of an environment. Ends with NULL. */
+extern char *const daemon_environment[];
 
 struct daemon {
 	const char *name;  /* for messages; outlives it */

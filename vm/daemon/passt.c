@@ -23,6 +23,7 @@
 
 #include "base/checked.h"
 #include "base/diag.h"
+#include "vm/daemon/daemon.h"
 #include "vm/net.h"
 
 enum {
@@ -30,6 +31,7 @@ enum {
 	WORDS_MAX = 4096,    /* of what it says */
 	ARGS_MAX = 24 + 2 * VM_NET_MAX_FORWARDS,
 	PATH_MAX_LEN = 4096,
+	PASST_FD = 3, /* passt's end of the socket, as passt knows it */
 };
 
 /* Arguments of a program, with room for those that are made. */
@@ -75,11 +77,11 @@ static bool find_passt(char *path, size_t size)
 	return false;
 }
 
-static void make_args(struct args *args, const struct vm_net_config *config, uint16_t mtu, int fd)
+static void make_args(struct args *args, const struct vm_net_config *config, uint16_t mtu)
 {
 	arg(args, "passt");
 	arg(args, "--fd");
-	arg(args, "%d", fd);
+	arg(args, "%d", PASST_FD);
 	arg(args, "--mtu");
 	arg(args, "%" PRIu16, mtu);
 	if (config->nohost)
@@ -95,7 +97,10 @@ static void make_args(struct args *args, const struct vm_net_config *config, uin
 	args->argv[args->count] = NULL;
 }
 
-/* Starts @path, its words going to @words; of our descriptors it gets @fd besides, and no other. 0 or -errno. */
+/*
+ * Starts @path, its words going to @words. Of our descriptors it gets @fd besides, and no other, nor what we were
+ * started with: it reads a hostile guest's packets. 0 or -errno.
+ */
 static int spawn(const char *path, struct args *args, int fd, int words, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -108,11 +113,13 @@ static int spawn(const char *path, struct args *args, int fd, int words, pid_t *
 		r = posix_spawn_file_actions_adddup2(&actions, words, 1);
 	if (!r)
 		r = posix_spawn_file_actions_adddup2(&actions, words, 2);
-	/* Onto itself: then it is not closed by exec. */
+	/* Also where both are one: then it is not closed by exec. */
 	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, fd, fd);
+		r = posix_spawn_file_actions_adddup2(&actions, fd, PASST_FD);
 	if (!r)
-		r = posix_spawn(pid, path, &actions, NULL, args->argv, environ);
+		r = posix_spawn_file_actions_addclosefrom_np(&actions, PASST_FD + 1);
+	if (!r)
+		r = posix_spawn(pid, path, &actions, NULL, args->argv, daemon_environment);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return -r;
 }
@@ -203,7 +210,7 @@ static int start(const char *path, const struct vm_net_config *config, uint16_t 
 		free(args);
 		return -ENOMEM;
 	}
-	make_args(args, config, mtu, pair[1]);
+	make_args(args, config, mtu);
 	r = spawn(path, args, pair[1], words[1], &pid);
 	(void)close(words[1]);
 	if (!r)

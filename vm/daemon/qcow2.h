@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Disks of format qcow2, served by QEMU's storage daemon. */
-#ifndef VM_QCOW2_H
-#define VM_QCOW2_H
+#ifndef VM_DAEMON_QCOW2_H
+#define VM_DAEMON_QCOW2_H
 
 #include <stdbool.h>
 #include <stddef.h>

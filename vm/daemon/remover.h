@@ -3,8 +3,8 @@
  * Removes the names of our sockets when the run ends, however it ends: by a child that waits for it, since
  * behind the locked door nothing can be removed, and one who is killed removes nothing.
  */
-#ifndef VM_REMOVER_H
-#define VM_REMOVER_H
+#ifndef VM_DAEMON_REMOVER_H
+#define VM_DAEMON_REMOVER_H
 
 #include <sys/types.h>
 

@@ -4,8 +4,8 @@
  * itself. It is made by mke2fs (e2fsprogs), in a process that may read what we may and write to the
  * image only, before the machine's door is locked.
  */
-#ifndef VM_DIR_IMAGE_H
-#define VM_DIR_IMAGE_H
+#ifndef VM_EXEC_DIR_IMAGE_H
+#define VM_EXEC_DIR_IMAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

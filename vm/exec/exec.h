@@ -3,8 +3,8 @@
  * The end of `hvrun exec`: what the guest's init says by the port hvrun.status, and the wait until what
  * the command has written is out. Loop thread.
  */
-#ifndef VM_EXEC_H
-#define VM_EXEC_H
+#ifndef VM_EXEC_EXEC_H
+#define VM_EXEC_EXEC_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * (Documentation/driver-api/early-userspace/buffer-format.rst). All functions return 0 or -errno, said by
  * nobody.
  */
-#ifndef VM_INITRAMFS_H
-#define VM_INITRAMFS_H
+#ifndef VM_EXEC_INITRAMFS_H
+#define VM_EXEC_INITRAMFS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * Finds the modules of a kernel in the folder that its package installs (lib/modules/RELEASE), with
  * those that they need. They may be packed, as .ko.gz, .ko.zst or .ko.xz.
  */
-#ifndef VM_KMOD_H
-#define VM_KMOD_H
+#ifndef VM_EXEC_KMOD_H
+#define VM_EXEC_KMOD_H
 
 #include <dirent.h>
 #include <stdbool.h>

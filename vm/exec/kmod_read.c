@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,9 @@
 #include "base/io.h"
 #include "vm/sandbox/sandbox.h"
 #include "vm/unpack.h"
+
+/* Far more than the largest module takes; one that is built to take longer is not worth more. */
+enum { ANSWER_S = 120 };
 
 /* Both see it: the question, then the answer. Nobody touches it while it is the other's turn. */
 struct exchange {
@@ -152,6 +156,7 @@ static int refused(const char *what, int err)
 
 static int start_process(struct kmod_reader *reader, const struct vm_config *config)
 {
+	const struct timeval limit = { .tv_sec = ANSWER_S };
 	pid_t self = getpid();
 	int ends[2];
 
@@ -167,7 +172,11 @@ static int start_process(struct kmod_reader *reader, const struct vm_config *con
 	}
 	close(ends[1]);
 	reader->socket = ends[0];
-	return reader->pid < 0 ? refused("a process", errno) : 0;
+	if (reader->pid < 0)
+		return refused("a process", errno);
+	if (setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
+		return refused("a limit of time", errno);
+	return 0;
 }
 
 int kmod_reader_start(const struct vm_config *config, struct kmod_reader **out)
@@ -199,6 +208,9 @@ void kmod_reader_end(struct kmod_reader *reader)
 		return;
 	if (reader->socket >= 0)
 		close(reader->socket);
+	/* It would end by itself, if it is what it should be. */
+	if (reader->pid > 0)
+		(void)kill(reader->pid, SIGKILL);
 	while (reader->pid > 0 && waitpid(reader->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (reader->shared)
@@ -209,6 +221,7 @@ void kmod_reader_end(struct kmod_reader *reader)
 /* The file's bytes to where the process finds them. */
 static int put_question(struct exchange *x, const char *path)
 {
+	size_t len = strnlen(path, sizeof(x->name) - 1);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	ssize_t n = fd < 0 ? -errno : pread_full(fd, x->in, sizeof(x->in), 0);
 
@@ -223,12 +236,13 @@ static int put_question(struct exchange *x, const char *path)
 		return -ENOEXEC;
 	}
 	x->packed = (size_t)n;
-	x->name[0] = '\0';
-	(void)strncat(x->name, path, sizeof(x->name) - 1);
+	/* No look at what is there: the process may be writing to it. */
+	memcpy(x->name, path, len);
+	x->name[len] = '\0';
 	return 0;
 }
 
-/* What the process says may be an enemy's: it was given strange bytes. */
+/* What the process says may be an enemy's: it was given strange bytes, and writes while we read. */
 static int take_answer(const struct exchange *x, struct kmod_file *file)
 {
 	file->size = *(const volatile size_t *)&x->plain;
@@ -246,13 +260,17 @@ static int take_answer(const struct exchange *x, struct kmod_file *file)
 int kmod_read(struct kmod_reader *reader, const char *path, struct kmod_file *file)
 {
 	int said = 0;
+	ssize_t n;
 	int r = put_question(reader->shared, path);
 
 	if (r < 0)
 		return r;
-	if (send(reader->socket, "", 1, MSG_NOSIGNAL) != 1 ||
-	    read_full(reader->socket, &said, sizeof(said)) != (ssize_t)sizeof(said)) {
-		diag_error("module %s: the process that looks into it has ended", path);
+	n = send(reader->socket, "", 1, MSG_NOSIGNAL) == 1
+		    ? read_full(reader->socket, &said, sizeof(said))
+		    : 0;
+	if (n != (ssize_t)sizeof(said)) {
+		diag_error("module %s: the process that looks into it %s", path,
+			   n == -EAGAIN ? "does not answer" : "has ended");
 		return -EPROTO;
 	}
 	if (said)

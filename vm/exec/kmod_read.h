@@ -8,8 +8,8 @@
  * it was built for, if it was. What a module needs stands inside the packed bytes, so they are
  * unpacked here in any case, and the guest gets what was unpacked: one way for all kernels.
  */
-#ifndef VM_KMOD_READ_H
-#define VM_KMOD_READ_H
+#ifndef VM_EXEC_KMOD_READ_H
+#define VM_EXEC_KMOD_READ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -14,13 +14,45 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/diag.h"
 #include "vm/gdb/stub.h"
 #include "vm/unix_socket.h"
 
-enum { INPUT_CHUNK = 4096 };
+enum {
+	INPUT_CHUNK = 4096,
+	/* A peer that is there answers probes, also an idle one: one that vanished is gone after three minutes. */
+	PROBE_AFTER_S = 60,
+	PROBE_EVERY_S = 15,
+	PROBES = 8,
+	STUCK_S = 30, /* for which a gdb may read nothing of what it was sent */
+};
+
+#define STUCK_NS (STUCK_S * UINT64_C(1000000000))
 
 /* --- before the door --- */
+
+/* Connections inherit all of it. */
+static void set_up_tcp(int fd)
+{
+	const struct {
+		int level;
+		int name;
+		int value;
+	} options[] = {
+		{ SOL_SOCKET, SO_REUSEADDR, 1 },
+		/* A debugger's packets are small and wait for each other. */
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, PROBE_AFTER_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, PROBE_EVERY_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, PROBES },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+				 sizeof(options[i].value));
+}
 
 /* --gdb [ADDR:]PORT. cli/ has judged the address: it is numeric. */
 static int listen_tcp(const char *address, uint16_t port, int *out)
@@ -31,7 +63,6 @@ static int listen_tcp(const char *address, uint16_t port, int *out)
 	const struct sockaddr *name = is_v6 ? (const struct sockaddr *)&v6
 					    : (const struct sockaddr *)&v4;
 	socklen_t len = is_v6 ? sizeof(v6) : sizeof(v4);
-	const int on = 1;
 
 	if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1)
 		return -EINVAL;
@@ -40,9 +71,7 @@ static int listen_tcp(const char *address, uint16_t port, int *out)
 
 	if (fd < 0)
 		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Connections inherit it: a debugger's packets are small and wait for each other. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	set_up_tcp(fd);
 	if (bind(fd, name, len) < 0 || listen(fd, 1) < 0) {
 		int err = -errno;
 
@@ -89,10 +118,19 @@ int vm_gdb_open(struct vm *vm)
 
 /* --- one gdb --- */
 
+/* Whether something waits for gdb to read, and how long from now it may. */
+static void await_reader(struct vm_gdb *gdb, bool wait)
+{
+	if (wait || gdb->slow)
+		loop_timer_arm(gdb->slow_timer, wait ? STUCK_NS : 0);
+	gdb->slow = wait;
+}
+
 static void hang_up(struct vm_gdb *gdb)
 {
 	if (gdb->fd < 0)
 		return;
+	await_reader(gdb, false);
 	(void)loop_del(gdb->vm->loop, gdb->fd);
 	close(gdb->fd);
 	gdb->fd = -1;
@@ -124,7 +162,7 @@ static void send_bytes(void *opaque, const void *bytes, size_t len)
 {
 	struct vm_gdb *gdb = opaque;
 
-	/* A peer that does not read what it asked for is no gdb. */
+	/* A peer that asks on and on and does not read is no gdb. */
 	if (len > sizeof(gdb->out) - gdb->unsent) {
 		gdb->closing = true;
 		return;
@@ -138,6 +176,8 @@ static void serve(void *opaque, uint32_t events);
 /* After anything that may have made output. */
 static void push(struct vm_gdb *gdb)
 {
+	size_t before = gdb->unsent;
+
 	if (gdb->fd < 0)
 		return;
 	if (!flush(gdb) || (!gdb->unsent && (gdb->server.over || gdb->closing))) {
@@ -146,6 +186,21 @@ static void push(struct vm_gdb *gdb)
 	}
 	(void)loop_mod(gdb->vm->loop, gdb->fd,
 		       gdb->unsent ? EPOLLIN | EPOLLOUT : (uint32_t)EPOLLIN);
+	if (!gdb->unsent || !gdb->slow || gdb->unsent < before)
+		await_reader(gdb, gdb->unsent > 0);
+}
+
+/* There is one place for a gdb, and who keeps it like that is none. One that waits for us has nothing to read. */
+static void on_stuck(void *opaque)
+{
+	struct vm_gdb *gdb = opaque;
+
+	if (gdb->fd < 0)
+		return;
+	diag_warn("--gdb: the debugger has read nothing for %d s of what it asked for: hung up, "
+		  "and the guest goes on",
+		  STUCK_S);
+	hang_up(gdb);
 }
 
 static void serve(void *opaque, uint32_t events)
@@ -239,6 +294,8 @@ int vm_gdb_start(struct vm *vm)
 	gdb->server.over = true;
 	r = loop_add_eventfd(vm->loop, gdb->stop_fd, on_stop, gdb);
 	if (!r)
+		r = loop_timer_add(vm->loop, on_stuck, gdb, &gdb->slow_timer);
+	if (!r)
 		r = loop_add(vm->loop, gdb->listen_fd, EPOLLIN, on_connection, gdb);
 	if (r < 0)
 		return refuse("cannot wait for a debugger", r);
@@ -278,6 +335,8 @@ void vm_gdb_unbuild(struct vm *vm)
 	close_fd(&gdb->stop_fd);
 	free(gdb->xml);
 	gdb->xml = NULL;
+	gdb->slow_timer = NULL; /* the loop's */
+	gdb->slow = false;
 	gdb->paused = false;
 	memset(&gdb->points, 0, sizeof(gdb->points));
 	memset(gdb->cpus, 0, sizeof(gdb->cpus));

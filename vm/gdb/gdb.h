@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The debugger's stub of a machine (--gdb): gdb comes by a socket, on the loop's thread. */
-#ifndef VM_GDB_H
-#define VM_GDB_H
+#ifndef VM_GDB_GDB_H
+#define VM_GDB_GDB_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the two files of gdb's commands (gdb_server.c, gdb_query.c) share. */
+/* What the two files of gdb's commands (server.c, query.c) share. */
 #ifndef VM_GDB_QUERY_H
 #define VM_GDB_QUERY_H
 

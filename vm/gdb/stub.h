@@ -29,6 +29,7 @@ struct vm_gdb {
 	int fd;		/* of the one gdb that is there; -1: none */
 	int stop_fd;	/* an eventfd: a vCPU waits with a stop */
 	bool closing;	/* nothing more for this gdb once it has what is unsent */
+	bool slow;	/* gdb has not read all that it was sent */
 	bool paused;	/* we hold a vm_pause */
 	bool unwatched; /* the host only seems to have watchpoints */
 	struct arch_debug_can can;
@@ -37,6 +38,7 @@ struct vm_gdb {
 	struct gdb_points points;
 	struct gdb_cpu cpus[GDB_MAX_CPUS];
 	char *xml;
+	struct loop_timer *slow_timer; /* armed while @slow */
 	size_t unsent;
 	char out[GDB_UNSENT_MAX];
 };

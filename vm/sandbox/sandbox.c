@@ -46,6 +46,8 @@ unsigned sandbox_features(const struct vm_config *config)
 		features |= SANDBOX_VSOCK;
 	if (config->gdb)
 		features |= SANDBOX_GDB;
+	if (config->serve)
+		features |= SANDBOX_SERVE;
 	if (vm_has_backends(config))
 		features |= SANDBOX_BACKEND;
 	if (config->discovery == VM_DISCOVERY_PCI)
@@ -157,6 +159,7 @@ int sandbox_lock_child(const struct vm_config *config)
 
 	if (config->sandbox == VM_SANDBOX_OFF || !sandbox_possible())
 		return 0;
+	sandbox_shed();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		(void)refused(-errno);
 		return VM_STATUS_SYSTEM;

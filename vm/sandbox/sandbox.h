@@ -4,8 +4,8 @@
  * gives up what it does not need (sandbox_lock); then each thread, as it begins its work, what the
  * others need and it does not (sandbox_enter). Which calls remain: vm/sandbox/table.c.
  */
-#ifndef VM_SANDBOX_H
-#define VM_SANDBOX_H
+#ifndef VM_SANDBOX_SANDBOX_H
+#define VM_SANDBOX_SANDBOX_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -36,8 +36,9 @@ unsigned sandbox_features(const struct vm_config *config);
 int sandbox_lock(struct sandbox *sandbox, const struct vm_config *config);
 
 /*
- * For a child process that reads what is open already and ends: of the door only no_new_privs and the
- * lists of calls, none of which takes a path. 0 or an exit status, said.
+ * For a child process that reads what is open already and ends: of the door only what hvrun was started with
+ * (environment, descriptors), no_new_privs and the lists of calls, none of which takes a path. 0 or an exit
+ * status, said.
  */
 int sandbox_lock_child(const struct vm_config *config);
 

@@ -31,6 +31,9 @@
 enum {
 	FIRST_FD = 3,
 	FILES_MAX = 4096, /* descriptors: vCPUs, queues, disks; far more than a machine has */
+	NUMBERS_MAX =
+		1
+		<< 20, /* descriptors that are asked for one by one, 0.1 s; fs.nr_open is that by default */
 };
 
 /* Of whatever the shell keeps there, passwords included. */
@@ -95,7 +98,7 @@ static bool close_strays_by_number(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > FILES_MAX)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > NUMBERS_MAX)
 		return false;
 	for (int fd = FIRST_FD; fd < (int)limit.rlim_cur; fd++)
 		close_if_stray(fd);
@@ -341,6 +344,12 @@ static int no_new_privileges(struct sandbox_state *state)
 {
 	(void)state;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+void sandbox_shed(void)
+{
+	(void)wipe_environment(NULL);
+	(void)close_strays(NULL);
 }
 
 const struct sandbox_stage *sandbox_stage(size_t index)

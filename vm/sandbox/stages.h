@@ -37,4 +37,7 @@ struct sandbox_stage {
 /* The stages in their order, at index 0 and up; NULL behind the last. */
 const struct sandbox_stage *sandbox_stage(size_t index);
 
+/* The first two alone, for a child: the environment's words, and descriptors that came through exec, as far as it goes. */
+void sandbox_shed(void);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Numbers of system calls that an architecture may lack: -1 there. */
-#ifndef VM_SYSCALLS_H
-#define VM_SYSCALLS_H
+#ifndef VM_SANDBOX_SYSCALLS_H
+#define VM_SANDBOX_SYSCALLS_H
 
 #include <sys/syscall.h>
 

@@ -69,6 +69,8 @@ static const struct sandbox_row rows[] = {
 
 	/* the terminal and block devices */
 	{ REQUEST(TCGETS), .in = MAIN, .why = "the terminal's mode" },
+	{ REQUEST(TCGETS), .refusal = EPERM, .in = VCPU | IO | HELPER,
+	  .why = "refused: the C library looks whether TCSETS was done, or not" },
 	{ REQUEST(TCSETS), .in = ALL, .why = "the terminal is put back, whoever crashes" },
 	{ REQUEST(TCSETSW), .in = MAIN, .why = "the terminal is put back" },
 	{ REQUEST(TCSETSF), .in = MAIN, .why = "the terminal is put back" },
@@ -189,8 +191,10 @@ static const struct sandbox_row rows[] = {
 	{ CALL(nanosleep), .in = MAIN, .why = "waits" },
 
 	/* sockets that were made and named before the door */
-	{ CALL(accept4), .features = SANDBOX_ACCEPT | SANDBOX_GDB | SANDBOX_CONTROL | SANDBOX_VSOCK,
-	  .in = LOOP, .why = "clients of a port's or vsock's socket, a debugger" },
+	{ CALL(accept4),
+	  .features = SANDBOX_ACCEPT | SANDBOX_GDB | SANDBOX_CONTROL | SANDBOX_VSOCK |
+		      SANDBOX_SERVE,
+	  .in = LOOP, .why = "clients of a port's or vsock's socket, a debugger, a front end" },
 
 	/* --core: files that were opened before the door, or came through a socket */
 	{ CALL(pwrite64), .features = SANDBOX_CORE, .in = HELPER, .why = "a core is written" },
@@ -234,12 +238,23 @@ static const struct sandbox_row rows[] = {
 	{ CALL(sendmsg), .features = SANDBOX_BACKEND, .in = MAIN,
 	  .why = "requests to a back-end, with eventfds" },
 	{ CALL(recvmsg), .features = SANDBOX_BACKEND, .in = MAIN, .why = "a back-end's answers" },
-	{ CALL(timer_create), .features = SANDBOX_BACKEND, .in = BUILD,
-	  .why = "cutting off a doorbell that a back-end makes wait" },
-	{ CALL(timer_settime), .features = SANDBOX_BACKEND, .in = MAIN,
-	  .why = "cutting off a doorbell that a back-end makes wait" },
-	{ CALL(timer_delete), .features = SANDBOX_BACKEND, .in = MAIN,
-	  .why = "cutting off a doorbell that a back-end makes wait" },
+	{ CALL(timer_create), .features = SANDBOX_BACKEND | SANDBOX_SERVE, .in = BUILD,
+	  .why = "cutting off an eventfd that its other holder makes wait" },
+	{ CALL(timer_settime), .features = SANDBOX_BACKEND | SANDBOX_SERVE, .in = MAIN,
+	  .why = "cutting off an eventfd that its other holder makes wait" },
+	{ CALL(timer_delete), .features = SANDBOX_BACKEND | SANDBOX_SERVE, .in = MAIN,
+	  .why = "cutting off an eventfd that its other holder makes wait" },
+
+	/* hvrun backend: the other end of the same */
+	{ CALL(recvmsg), .features = SANDBOX_SERVE, .in = LOOP,
+	  .why = "a front end's requests, with memory and eventfds" },
+	{ CALL(sendmsg), .features = SANDBOX_SERVE, .in = LOOP, .why = "what it is answered" },
+	{ CALL(fcntl), .only = "F_GET_SEALS", .checks = { IS(1, F_GET_SEALS) },
+	  .features = SANDBOX_SERVE, .in = LOOP, .why = "whether its memory can be taken away" },
+	{ CALL(fstat), .features = SANDBOX_SERVE, .in = LOOP,
+	  .why = "the size of its memory's file" },
+	{ CALL(newfstatat), .features = SANDBOX_SERVE, .in = LOOP,
+	  .why = "fstat, as glibc asks it" },
 };
 
 /* The requests of ioctl that only this architecture makes. */

@@ -41,6 +41,7 @@ enum sandbox_feature {
 	SANDBOX_BALLOON = 1 << 9,  /* --balloon */
 	SANDBOX_VSOCK = 1 << 10,   /* --vsock */
 	SANDBOX_PCI = 1 << 11,	   /* --virtio pci */
+	SANDBOX_SERVE = 1 << 12,   /* hvrun backend: a device for another VMM */
 };
 
 /* What an argument is compared with. */

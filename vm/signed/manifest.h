@@ -6,8 +6,8 @@
  * There is one way to write each manifest, and only that one is read: manifest_write() of what
  * manifest_parse() gave are the same bytes.
  */
-#ifndef VM_MANIFEST_H
-#define VM_MANIFEST_H
+#ifndef VM_SIGNED_MANIFEST_H
+#define VM_SIGNED_MANIFEST_H
 
 #include <stdbool.h>
 #include <stddef.h>

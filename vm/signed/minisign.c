@@ -62,6 +62,15 @@ static bool next_line(const uint8_t **at, size_t *left, struct line *line)
 	return !line->len || !memchr(line->text, 0, line->len);
 }
 
+/* Whether nothing but ends of lines is left: minisign does not look there, and an editor may leave some. */
+static bool only_ends(const uint8_t *at, size_t left)
+{
+	for (size_t i = 0; i < left; i++)
+		if (at[i] != '\n' && at[i] != '\r')
+			return false;
+	return true;
+}
+
 static bool begins(const struct line *line, const char *mark)
 {
 	return line->len >= strlen(mark) && !memcmp(line->text, mark, strlen(mark));
@@ -84,12 +93,11 @@ bool minisign_decode(const char *text, size_t len, uint8_t *out, size_t size)
 int minisign_parse_key(const char *name, const uint8_t *data, size_t len, struct minisign_key *key)
 {
 	uint8_t bytes[KEY_BYTES];
-	struct line comment, text, rest;
+	struct line comment, text;
 
 	if (!next_line(&data, &len, &comment) || !begins(&comment, untrusted_mark) ||
 	    !next_line(&data, &len, &text) ||
-	    !minisign_decode(text.text, text.len, bytes, sizeof(bytes)) ||
-	    next_line(&data, &len, &rest) || len) {
+	    !minisign_decode(text.text, text.len, bytes, sizeof(bytes)) || !only_ends(data, len)) {
 		diag_error("public key %s: this is no minisign public key: two lines are needed, "
 			   "an untrusted comment and the key",
 			   name);
@@ -117,7 +125,7 @@ int minisign_parse_signature(const char *name, const uint8_t *data, size_t len,
 				   "untrusted comment, the signature, a trusted comment and its "
 				   "signature";
 	uint8_t bytes[SIGNATURE_BYTES];
-	struct line comment, text, trusted, global, rest;
+	struct line comment, text, trusted, global;
 
 	if (!next_line(&data, &len, &comment) || !begins(&comment, untrusted_mark) ||
 	    !next_line(&data, &len, &text) ||
@@ -126,7 +134,7 @@ int minisign_parse_signature(const char *name, const uint8_t *data, size_t len,
 	    !next_line(&data, &len, &global) ||
 	    !minisign_decode(global.text, global.len, signature->global,
 			     sizeof(signature->global)) ||
-	    next_line(&data, &len, &rest) || len)
+	    !only_ends(data, len))
 		return bad_signature(name, form);
 	if (memcmp(bytes, "ED", ALGORITHM) != 0 && memcmp(bytes, "Ed", ALGORITHM) != 0)
 		return bad_signature(name, "of another kind; Ed25519 is known here");

@@ -3,12 +3,12 @@
  * Public keys and signatures in minisign's format (Ed25519; https://jedisct1.github.io/minisign/):
  * both its forms, prehashed ("ED", the signature is of BLAKE2b-512) and legacy ("Ed", of the bytes).
  *
- * A signature file is a stranger's bytes and is judged strictly: four lines, sizes exact. A key file
- * is the user's, and judged no less. Bytes to verdicts: nothing here opens or reads a file. What is
+ * A signature file is a stranger's bytes and is judged strictly: four lines and no word behind them, sizes exact.
+ * A key file is the user's, and judged no less. Bytes to verdicts: nothing here opens or reads a file. What is
  * wrong is said here, once. Any thread, after minisign_init().
  */
-#ifndef VM_MINISIGN_H
-#define VM_MINISIGN_H
+#ifndef VM_SIGNED_MINISIGN_H
+#define VM_SIGNED_MINISIGN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,9 +18,10 @@ enum {
 	MINISIGN_ID = 8,
 	MINISIGN_KEY = 32,
 	MINISIGN_SIGNATURE = 64,
-	MINISIGN_PREHASH = 64,	      /* bytes of BLAKE2b-512 */
-	MINISIGN_COMMENT_MAX = 8192,  /* bytes of a trusted comment, as in minisign */
-	MINISIGN_FILE_MAX = 16 << 10, /* bytes of a signature or key file */
+	MINISIGN_PREHASH = 64,		  /* bytes of BLAKE2b-512 */
+	MINISIGN_COMMENT_MAX = 8192,	  /* bytes of a trusted comment, as in minisign */
+	MINISIGN_COMMENT_MADE_MAX = 8173, /* of one that minisign reads: its line has 8192 */
+	MINISIGN_FILE_MAX = 16 << 10,	  /* bytes of a signature or key file */
 };
 
 struct minisign_key {

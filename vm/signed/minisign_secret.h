@@ -3,8 +3,8 @@
  * Secret keys in minisign's format, and signatures made with them. Only `hvrun sign` does this; the
  * key is its user's own. After minisign_init(). What is wrong is said here, once.
  */
-#ifndef VM_MINISIGN_SECRET_H
-#define VM_MINISIGN_SECRET_H
+#ifndef VM_SIGNED_MINISIGN_SECRET_H
+#define VM_SIGNED_MINISIGN_SECRET_H
 
 #include <stdbool.h>
 #include <stddef.h>

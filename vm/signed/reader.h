@@ -6,8 +6,8 @@
  * The thread lives from reader_begin to reader_end, while the machine is built; it does nothing but pread
  * and has no list of its own (docs/security.md). Where no thread can be had, the caller's reads.
  */
-#ifndef VM_READER_H
-#define VM_READER_H
+#ifndef VM_SIGNED_READER_H
+#define VM_SIGNED_READER_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `hvrun sign` and `hvrun verify`: makes what a verified boot is judged by, and judges it. */
-#ifndef VM_SIGN_H
-#define VM_SIGN_H
+#ifndef VM_SIGNED_SIGN_H
+#define VM_SIGNED_SIGN_H
 
 #include <stdbool.h>
 

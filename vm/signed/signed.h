@@ -3,8 +3,8 @@
  * A boot that is verified: what is opened for it before the door is locked, and what was found right
  * behind it (docs/manifest.md). Of the files of vm/ that do so, and nobody else.
  */
-#ifndef VM_SIGNED_H
-#define VM_SIGNED_H
+#ifndef VM_SIGNED_SIGNED_H
+#define VM_SIGNED_SIGNED_H
 
 #include <limits.h>
 #include <stdbool.h>
