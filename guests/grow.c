@@ -75,8 +75,11 @@ u32 guest_main(void)
 		reasons = 0;
 		/* Whoever reads this may make it grow at once: all that is of the old size is done. */
 		print("grow: %U sectors\n", sectors);
-		while (!(reasons & ISR_CONFIG))
+		/* Told twice of one change is told once too often, and no more. */
+		while (!(reasons & ISR_CONFIG) || capacity() == sectors) {
+			reasons = 0;
 			plat_wait_irq();
+		}
 		CHECK(capacity() > sectors, 4);
 		sectors = capacity();
 		memset(data, 0x67, SECTOR);

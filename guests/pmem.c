@@ -52,9 +52,11 @@ u32 guest_main(void)
 	flush();
 	print("pmem: all is well\n");
 	while (cmdline_has("cut")) {
-		if (*last == 0xff) /* nothing is there any more, and this host tells us so */
+		u8 byte = *last; /* once: between two reads the file may be cut */
+
+		if (byte == 0xff) /* nothing is there any more, and this host tells us so */
 			return 9;
-		CHECK(*last == 'z', 8);
+		CHECK(byte == 'z', 8);
 	}
 	return 0;
 }

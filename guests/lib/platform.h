@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What each architecture provides to the guests, under the same names. A guest that includes only
- * lib/ headers runs on every architecture. Status numbers that platform code itself ends with:
- * 120 an unexpected exception, 121 a broken description of the machine by the host.
+ * lib/ headers runs on every architecture. Status numbers that code of lib/ and of the platform itself ends
+ * with: 119 a device whose reset does not end, 120 an unexpected exception, 121 a broken description of the
+ * machine by the host.
  */
 #ifndef GUESTS_LIB_PLATFORM_H
 #define GUESTS_LIB_PLATFORM_H

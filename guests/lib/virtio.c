@@ -2,7 +2,10 @@
 /* The virtio-mmio driver of the guests: negotiation, queues, rings. */
 #include "lib/virtio.h"
 #include "lib/platform.h"
+#include "lib/print.h"
 #include "lib/string.h"
+
+enum { STATUS_NO_RESET = 119 };
 
 bool virtio_find(struct vdevice *dev, u32 id, u32 nth)
 {
@@ -37,8 +40,13 @@ void virtio_reset(struct vdevice *dev)
 	u64 give_up = plat_cycles() + PATIENCE;
 
 	mmio_write32(dev->base + VM_STATUS, 0);
-	while (virtio_status(dev) && plat_cycles() < give_up)
+	while (virtio_status(dev)) {
+		/* The rings are the device's still, and whoever asked will use them anew. */
+		if (plat_cycles() > give_up)
+			fail(STATUS_NO_RESET, "window %u: a reset that does not end (status %x)",
+			     dev->window, virtio_status(dev));
 		plat_relax();
+	}
 }
 
 u32 virtio_status(struct vdevice *dev)

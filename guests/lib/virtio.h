@@ -125,6 +125,7 @@ bool virtio_queue(struct vdevice *dev, struct vqueue *queue, u32 index, u32 size
 /* DRIVER_OK. */
 void virtio_go(struct vdevice *dev);
 
+/* Returns when the device is through with it; ends the guest when that never comes. */
 void virtio_reset(struct vdevice *dev);
 u32 virtio_status(struct vdevice *dev);
 

@@ -78,6 +78,27 @@ run hello -m 64M --net user
 expect native-net-passt-killed 71
 says native-net-passt-killed-said "passt was killed by signal 9"
 
+# What it gets of ours: its socket, and nothing of what hvrun itself was started with.
+fake <<END
+readlink /proc/self/fd/* >"$TMP/has" 2>/dev/null
+tr '\0' '\n' </proc/\$\$/environ >"$TMP/words"
+exit 3
+END
+export HVRUN_TEST_SECRET=hunter2
+run hello -m 64M --net user 9</etc/passwd 8>>"$TMP/stray"
+unset HVRUN_TEST_SECRET
+expect native-net-passt-bare 71
+if grep -q socket "$TMP/has" && ! grep -qE 'passwd|stray' "$TMP/has"; then
+	ok native-net-passt-no-strays
+else
+	not_ok native-net-passt-no-strays "$(tr '\n' ' ' <"$TMP/has")"
+fi
+if [ -s "$TMP/words" ] && ! grep -q hunter2 "$TMP/words"; then
+	ok native-net-passt-no-environment
+else
+	not_ok native-net-passt-no-environment "$(tr '\n' ' ' <"$TMP/words")"
+fi
+
 # A length that is no frame's; the program itself goes on until its socket is closed.
 fake <<'END'
 printf '\377\377\377\377' >&"$fd"

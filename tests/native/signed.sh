@@ -194,6 +194,23 @@ odd-sizes --data-block-size=1024 --hash-block-size=2048 --hash=sha512
 TREES
 [ "$n" -ge 8 ] || not_ok native-verity-trees "only $n trees were made"
 
+poke() { printf '%b' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+flip_byte() { poke "$1" "$2" "\\x$(printf %02x $((0x$(od -An -tx1 -j "$2" -N 1 "$1" | tr -d ' ') ^ 16)))"; }
+# One block, whose hash is the root: the file has a superblock and not even one block.
+head -c 64K /dev/urandom >one
+rm -f tree
+root=$(veritysetup format one tree --data-block-size=65536 --hash-block-size=65536 2>/dev/null | sed -n 's/^Root hash:[[:space:]]*//p')
+if [ -n "$root" ]; then
+	truncate -s 64K copy
+	boot -k reader.elf -d "one,ro,verity=tree,root-hash=$root" -d copy
+	expect native-verity-one-block 0 'copy-disk: 128 sectors, 0 errors'
+	flip_byte one 60000
+	boot -k reader.elf -d "one,ro,verity=tree,root-hash=$root" -d copy
+	refused native-verity-one-bad-block 77 'the root hash is not that of the verity tree'
+else
+	skip native-verity-one-block 'veritysetup here does not make such a tree'
+fi
+
 # The device itself behaves as any read-only disk.
 root=$(tree)
 for word in '' direct; do
@@ -206,8 +223,6 @@ copied native-verity-io-uring
 
 # A bad block is an error and a line, never data; lines do not pile up.
 cp tree right
-poke() { printf '%b' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
-flip_byte() { poke "$1" "$2" "\\x$(printf %02x $((0x$(od -An -tx1 -j "$2" -N 1 "$1" | tr -d ' ') ^ 16)))"; }
 flip_byte disk 500000
 verified
 expect native-verity-bad-block 3

@@ -10,6 +10,7 @@ rig_say() { printf 'rig: %s\n' "$*" >&2; }
 # Reads the description of an architecture and names the files made for it.
 rig_load() {
 	rig_arch=$1
+	rig_qemu_mended=''     # a command that prints a mended copy of the machine's QEMU, or fails
 	rig_qemu_args_other='' # a second machine, where the first cannot show all
 	rig_qemu_args_full=''  # and one that has all that KVM can hand on
 	rig_full_shows=true    # a command in the guest that says whether it is there

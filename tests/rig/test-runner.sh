@@ -108,6 +108,17 @@ is disk-same "$(cmp "$scratch/1.img" "$scratch/2.img" && echo same)" same
 is disk-owner "$(PATH=$PATH:/usr/sbin debugfs -R 'stat /a/file' "$scratch/1.img" 2>/dev/null |
 	sed -n 's/.*User: *\([0-9]*\) *Group: *\([0-9]*\).*/\1 \2/p')" "0 0"
 
+# Whether it helps is seen by the long form of test-devices.sh alone: what it mends strikes seldom.
+if mended=$(tests/rig/mended-qemu "$scratch/mended" 2>"$scratch/err"); then
+	is mended-qemu "$(cmp -l "$(command -v "$rig_qemu")" "$mended" | wc -l)" 6
+	is mended-qemu-once "$(tests/rig/mended-qemu "$scratch/mended") $(ls "$scratch/mended/bin")" "$mended qemu-system-x86_64"
+	# A copy has the store no more.
+	PATH=$scratch/mended/bin:$PATH tests/rig/mended-qemu "$scratch/not" >"$scratch/said" 2>"$scratch/err"
+	is mended-qemu-unknown "$? $(cat "$scratch/said") $(grep -c 'is not as this script knows it' "$scratch/err")" "69  1"
+else
+	skip mended-qemu "$(tail -n 1 "$scratch/err")"
+fi
+
 mkdir -p "$scratch/job"
 cat >"$scratch/job/run" <<'JOB'
 . /rig/lib

@@ -105,7 +105,8 @@ check fs-l1-big is "$(cat /tmp/fs-rw/big | wc -c)" 2097152
 check fs-l1-tree is "$(find /tmp/fs-rw/tree -type f | wc -l)" "$(cat /tmp/fs-rw/tree/count)"
 check fs-l1-ro is "$(find /tmp/fs-ro | wc -l) $(cat /tmp/fs-ro/host)" "6 from the host"
 check fs-l1-secret is "$(cat /tmp/fs-secret)" secret
-sleep 1
+waited=0
+while [ -n "$(pidof virtiofsd)" ] && [ $((waited += 1)) -le 600 ]; do sleep 0.1; done
 check fs-l1-orphans is "$(pidof virtiofsd)" ""
 L1
 }
