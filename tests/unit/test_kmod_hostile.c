@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "tests/lib/capture.h"
+
 /* What is looked at is not for others: its file is a part of this one. */
 /* NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "vm/exec/kmod_read.c"
@@ -118,6 +120,44 @@ static void test_answers_are_judged(void **state)
 	(void)munmap(x, sizeof(*x));
 }
 
+/* In a child: refused with the number at @opaque, and without a word of the process. */
+static void refuse_without_words(void *opaque)
+{
+	struct kmod_file file = { .data = NULL };
+
+	_exit(-answer(share(), opaque, sizeof(int), 1, &file));
+}
+
+/* A refusal is told with the file and the reason, though the process says nothing of it. */
+static void test_a_refusal_never_comes_without_words(void **state)
+{
+	static const struct {
+		int said, got;
+		const char *why;
+	} cases[] = {
+		{ -ENOMEM, ENOMEM, "Cannot allocate memory" },
+		{ -ENOEXEC, ENOEXEC, "Exec format error" },
+		{ -100000, EPROTO, "Protocol error" },
+		{ 5, EPROTO, "Protocol error" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct captured out;
+		char want[256];
+		int said = cases[i].said;
+
+		capture_child(&out, refuse_without_words, &said);
+		assert_true(WIFEXITED(out.status));
+		assert_int_equal(WEXITSTATUS(out.status), cases[i].got);
+		(void)snprintf(want, sizeof(want),
+			       "hvrun: module /dev/null: not given to the guest, the process that "
+			       "looks into it refuses it: %s\n",
+			       cases[i].why);
+		assert_string_equal(out.text, want);
+	}
+}
+
 /* One that does not end when it should is ended. */
 static void test_the_end_is_not_waited_for(void **state)
 {
@@ -145,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_name_stays_in_its_place),
 		cmocka_unit_test(test_answers_are_judged),
+		cmocka_unit_test(test_a_refusal_never_comes_without_words),
 		cmocka_unit_test(test_the_end_is_not_waited_for),
 	};
 

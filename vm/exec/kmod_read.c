@@ -257,6 +257,20 @@ static int take_answer(const struct exchange *x, struct kmod_file *file)
 	return 0;
 }
 
+/*
+ * The process says the cause itself, if it is what it should be; one that was taken over may say nothing. So
+ * what became of the module is said here, whatever stands before it.
+ */
+static int refusal(const char *path, int said)
+{
+	int r = said < 0 && said >= -4095 ? said : -EPROTO;
+
+	diag_error("module %s: not given to the guest, the process that looks into it refuses it: "
+		   "%s",
+		   path, strerror(-r));
+	return r;
+}
+
 int kmod_read(struct kmod_reader *reader, const char *path, struct kmod_file *file)
 {
 	int said = 0;
@@ -274,7 +288,7 @@ int kmod_read(struct kmod_reader *reader, const char *path, struct kmod_file *fi
 		return -EPROTO;
 	}
 	if (said)
-		return said < 0 && said >= -4095 ? said : -EPROTO;
+		return refusal(path, said);
 	r = take_answer(reader->shared, file);
 	if (r < 0)
 		diag_error("module %s: what was found in it cannot be used: %s", path,
