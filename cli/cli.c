@@ -18,6 +18,7 @@
 #include "cli/doctor_sandbox.h"
 #include "cli/exec.h"
 #include "cli/options.h"
+#include "cli/pid_namespace.h"
 #include "cli/report.h"
 #include "cli/sign.h"
 #include "cli/terminal.h"
@@ -66,11 +67,11 @@ static bool fill_standard_descriptors(void)
 }
 
 /* Where the console's input comes from; makes the terminal raw if that is where. */
-static void prepare_input(struct vm_config *config, bool input_open)
+static void prepare_input(struct vm_config *config, bool input_open, bool background)
 {
 	if (!input_open || config->console == VM_CONSOLE_NONE)
 		return;
-	if (terminal_is_background(STDIN_FILENO)) {
+	if (background) {
 		if (config->verbosity > 0)
 			diag_note("the terminal belongs to another job: the guest gets no input");
 		return;
@@ -81,6 +82,8 @@ static void prepare_input(struct vm_config *config, bool input_open)
 
 static int run(int argc, char **argv, bool named, bool input_open, uint64_t launched_ns)
 {
+	bool background =
+		terminal_is_background(STDIN_FILENO); /* in a PID namespace nobody could tell */
 	struct options options;
 	int status;
 
@@ -94,8 +97,10 @@ static int run(int argc, char **argv, bool named, bool input_open, uint64_t laun
 		return print_version();
 
 	options.config.launched_ns = launched_ns;
+	if (!pid_namespace_enter(&options.config, &status))
+		return status;
 	crash_prepare();
-	prepare_input(&options.config, input_open);
+	prepare_input(&options.config, input_open, background);
 	status = vm_run(&options.config);
 	terminal_leave();
 	return status;

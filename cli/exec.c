@@ -19,6 +19,7 @@
 #include "cli/command.h"
 #include "cli/crash.h"
 #include "cli/exec_image.h"
+#include "cli/pid_namespace.h"
 #include "vm/vm.h"
 
 enum {
@@ -125,11 +126,11 @@ static const struct option own_rows[] = {
 };
 
 /* The rows of run that make sense for a command. */
-static const char *const shared_rows[] = { "kernel", "append",	"memory",  "cpus",    "disk",
-					   "net",    "share",	"virtio",  "log",     "core",
-					   "gdb",    "sandbox", "timeout", "until",   "fail-on",
-					   "report", "control", "symbols", "verbose", "quiet",
-					   "help" };
+static const char *const shared_rows[] = {
+	"kernel",  "append",  "memory",	       "cpus",	  "disk",    "net",   "share",	 "virtio",
+	"log",	   "core",    "gdb",	       "sandbox", "timeout", "until", "fail-on", "report",
+	"control", "symbols", "pid-namespace", "verbose", "quiet",   "help"
+};
 
 static const char head[] =
 	"hvrun exec runs a command in a guest and returns its status (man hvrun-exec)\n"
@@ -230,7 +231,8 @@ static int boot(struct exec_options *exec, char **argv, int argc, bool input_ope
 		config->initrd = "the initramfs of exec";
 		config->initrd_fd = image.fs.fd;
 		connect_streams(config, input_open);
-		status = vm_run(config);
+		if (pid_namespace_enter(config, &status))
+			status = vm_run(config);
 	}
 	exec_image_free(&image);
 	return status;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "virtio/vhost_user_kind.h"
 
@@ -161,7 +162,9 @@ struct vm_config {
 	const char *log;  /* NULL: none */
 	const char *tree; /* a copy of the device tree, NULL: none */
 	enum vm_sandbox sandbox;
-	const char *user; /* --user: USER[:GROUP], NULL: stay who we are */
+	const char *user;   /* --user: USER[:GROUP], NULL: stay who we are */
+	bool pid_namespace; /* process 1 of one of its own */
+	pid_t outer_pid; /* with pid_namespace: our number outside, for people; set by cli/pid_namespace.c */
 	enum vm_discovery discovery;
 	bool io_uring;			 /* disks by io_uring */
 	const char *pmems[VM_MAX_PMEMS]; /* files for the guest's address space */

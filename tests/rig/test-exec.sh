@@ -136,10 +136,10 @@ rw"
 	words
 }
 case_rootrw() {
-	in_guest --root /home/user/tree,rw --cwd /etc -- sh -c 'echo stays >new; pwd; rm /tmp/gone' \
+	in_guest --root /home/user/tree,rw --pid-namespace --cwd /etc -- sh -c 'echo stays >new; pwd; rm /tmp/gone' \
 		</dev/null >/tmp/out 2>/tmp/err
 	check rootrw-status is "$? $(cat /tmp/out)" "1 /etc"
-	check rootrw-stays is "$(cat /home/user/tree/etc/new)" stays
+	check rootrw-stays is "$(cat /home/user/tree/etc/new) $(stat -c %u /home/user/tree/etc/new)" "stays 1000"
 	words
 }
 case_console() {

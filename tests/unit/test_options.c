@@ -181,6 +181,10 @@ static void test_values_of_words(void **state)
 	accept_words("-k|x|--user|nobody:kvm");
 	assert_string_equal(options.config.user, "nobody:kvm");
 	refuse_words("-k|x|--user|nobody|--sandbox|off", "do not go together");
+	accept_words("-k|x");
+	assert_false(options.config.pid_namespace);
+	accept_words("-k|x|--pid-namespace|--sandbox|off");
+	assert_true(options.config.pid_namespace);
 	refuse_words("-k|x|--sandbox|maybe", "unknown value \"maybe\"; it can be on, log or off");
 }
 

@@ -48,7 +48,7 @@ int vm_control_open(struct vm *vm)
 	if (!path)
 		return 0;
 	report_prepare(&vm->report);
-	vm->control_pid = getpid();
+	vm->control_pid = vm->config->pid_namespace ? vm->config->outer_pid : getpid();
 	status = vm_unix_listen("control", path, &vm->remover, &vm->control.listen_fd);
 	if (!status && vm->config->user)
 		status = give_to_user(vm, path);

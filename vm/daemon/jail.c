@@ -43,8 +43,7 @@ static int write_file(const char *path, const char *text)
 	return r;
 }
 
-/* The new namespace knows one user and one group, ours, as its root or by their own numbers. */
-static int map_identity(unsigned uid, unsigned gid, bool same)
+int daemon_map_identity(unsigned uid, unsigned gid, bool same)
 {
 	char text[32];
 	int r = write_file("/proc/self/setgroups", "deny");
@@ -110,7 +109,7 @@ static int enter_namespaces(int flags, bool same_ids, const char **step)
 	if (unshare(CLONE_NEWUSER | flags) < 0)
 		return -errno;
 	*step = "the users of its namespace";
-	r = map_identity(uid, gid, same_ids);
+	r = daemon_map_identity(uid, gid, same_ids);
 	if (!r)
 		r = pretend_setgroups();
 	if (r || !same_ids)

@@ -15,6 +15,12 @@ struct daemon_failure {
 };
 
 /*
+ * In a user namespace just made: it knows one user and one group, ours, @uid and @gid, by the same numbers or as its
+ * root. 0, or -errno.
+ */
+int daemon_map_identity(unsigned uid, unsigned gid, bool same);
+
+/*
  * Gives up what @jail says. 0, or -errno with *@step in words. Makes system calls only (the parent has
  * one thread, but who knows).
  */

@@ -125,7 +125,7 @@ static int lock_calls(struct sandbox *sandbox, bool log)
 
 int sandbox_lock(struct sandbox *sandbox, const struct vm_config *config)
 {
-	struct sandbox_state state = { 0 };
+	struct sandbox_state state = { .pid_namespace = config->pid_namespace };
 
 	*sandbox = (struct sandbox){
 		.guard = { enter_role },

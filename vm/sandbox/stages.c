@@ -2,10 +2,7 @@
 /*
  * The stages of the door: environment, descriptors, user, limits, namespaces, an empty root, Landlock,
  * capabilities. Linux only; what a host or a container refuses is told by its errno.
- *
- * Not among them: a PID namespace. It begins with a child, and a process in the middle that hands on
- * signals, stops and the exit status is more to get wrong than what it would keep away: no other
- * process can be signalled or traced by the lists of system calls, nor found without /proc.
+ * A PID namespace, where one is asked for, is begun with the process (cli/pid_namespace.c).
  */
 #include "vm/sandbox/stages.h"
 
@@ -15,6 +12,7 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +266,14 @@ static int empty_root(struct sandbox_state *state)
 	return chdir("/") < 0 ? -errno : 0;
 }
 
+/* Whoever changes its user is no longer told of the end of the process outside. */
+static int stay_with_outside(struct sandbox_state *state)
+{
+	if (!state->pid_namespace)
+		return 0;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 /* linux/landlock.h, newer than many a C library's. */
 struct landlock_rules {
 	uint64_t files;
@@ -368,6 +374,8 @@ const struct sandbox_stage *sandbox_stage(size_t index)
 		  "the host's network and mounts stay in reach", false, leave_namespaces },
 		{ "root", "an empty, read-only root; nothing else is mounted",
 		  "the host's files stay in sight", false, empty_root },
+		{ "pid namespace", "no process but its own can be named (with --pid-namespace)", "",
+		  true, stay_with_outside },
 		{ "no_new_privs", "no program gives privileges", "", true, no_new_privileges },
 		{ "landlock", "no path, no TCP port, no signal to others",
 		  "paths are not forbidden once more", false, landlock },

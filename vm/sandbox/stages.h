@@ -20,9 +20,10 @@ struct sandbox_user {
 /* What the stages work on and what came of them. */
 struct sandbox_state {
 	struct sandbox_user user;
-	bool own_mounts; /* the mount namespace is ours alone */
-	pid_t mapper;	 /* with --user: root's child that maps that user, 0: none */
-	int mapper_fd;	 /* by which it is told to */
+	bool pid_namespace; /* we are process 1 of one of our own (--pid-namespace) */
+	bool own_mounts;    /* the mount namespace is ours alone */
+	pid_t mapper;	    /* with --user: root's child that maps that user, 0: none */
+	int mapper_fd;	    /* by which it is told to */
 };
 
 struct sandbox_stage {
