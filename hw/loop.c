@@ -269,14 +269,14 @@ static void on_wake(void *opaque)
 	run_calls((struct loop *)opaque);
 }
 
-/* One wait of the owner and what it brought. */
+/* One wait of the owner and what it brought; -EINTR where it brought a signal. */
 static int turn(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[BATCH];
 	int n = epoll_wait(loop->sources.epfd, events, BATCH, timeout_ms);
 
 	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
+		return -errno;
 	for (int i = 0; i < n && !atomic_load(&loop->stop); i++)
 		dispatch(loop, &events[i]);
 	return n;
@@ -310,13 +310,13 @@ static void own_when_free(struct loop *loop)
 
 int loop_turn(struct loop *loop, int timeout_ms)
 {
-	int n = 0;
+	int n = -EINTR;
 
 	own_when_free(loop);
-	if (!atomic_load(&loop->stop))
+	while (n == -EINTR && !atomic_load(&loop->stop))
 		n = turn(loop, timeout_ms);
 	disown(loop);
-	return n;
+	return n == -EINTR ? 0 : n;
 }
 
 void loop_hold(struct loop *loop)
@@ -346,11 +346,11 @@ int loop_run(struct loop *loop)
 
 	if (!held)
 		own_when_free(loop);
-	while (n >= 0 && !atomic_load(&loop->stop))
+	while ((n >= 0 || n == -EINTR) && !atomic_load(&loop->stop))
 		n = turn(loop, -1);
 	if (!held)
 		disown(loop);
-	return n < 0 ? n : 0;
+	return n < 0 && n != -EINTR ? n : 0;
 }
 
 /* --- life --- */

@@ -67,8 +67,8 @@ int loop_run(struct loop *loop);
 
 /*
  * One turn by hand, for tests and fuzzers: waits at most @timeout_ms milliseconds (-1: for ever, 0:
- * not at all) and calls what is ready. Returns the number of ready sources, or -errno. Does
- * nothing after loop_stop.
+ * not at all) and calls what is ready. Returns the number of ready sources, or -errno. A wait that a
+ * signal interrupts (SIGCONT does, too) begins again. Does nothing after loop_stop.
  */
 int loop_turn(struct loop *loop, int timeout_ms);
 

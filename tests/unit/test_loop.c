@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -358,6 +360,35 @@ static void timer_rearms_itself(void **state)
 	assert_int_equal(loop_turn(loop, 10), 0);
 }
 
+static int rung_by_a_signal;
+
+static void on_alarm(int sig)
+{
+	const uint64_t one = 1;
+
+	(void)sig;
+	(void)!write(rung_by_a_signal, &one, sizeof(one));
+}
+
+/* A signal interrupts the wait and brings what is waited for: one turn all the same. */
+static void an_interrupted_wait_goes_on(void **state)
+{
+	struct loop *loop = (struct loop *)*state;
+	struct sigaction action = { .sa_handler = on_alarm }, before;
+	const struct itimerval soon = { .it_value.tv_usec = 20000 };
+	unsigned int calls = 0;
+
+	rung_by_a_signal = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(loop_add_eventfd(loop, rung_by_a_signal, count, &calls), 0);
+	assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(loop_turn(loop, 60000), 1);
+	assert_int_equal(calls, 1);
+	assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+	assert_int_equal(loop_del(loop, rung_by_a_signal), 0);
+	(void)close(rung_by_a_signal);
+}
+
 int main(void)
 {
 #define ON_LOOP(fn) cmocka_unit_test_setup_teardown(fn, loop_setup, loop_teardown)
@@ -373,6 +404,7 @@ int main(void)
 		ON_LOOP(timer_fires_once),
 		ON_LOOP(timer_can_be_disarmed),
 		ON_LOOP(timer_rearms_itself),
+		ON_LOOP(an_interrupted_wait_goes_on),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -242,9 +242,7 @@ static void test_threat_08_many(void **state)
 static void later(struct vsock_rig *v, time_t seconds)
 {
 	ahead += seconds;
-	/* A process that was stopped and goes on finds its wait interrupted, and nothing there. */
-	for (unsigned i = 0; loop_turn(v->rig.loop, 60000) <= 0; i++)
-		assert_true(i < 10);
+	assert_true(loop_turn(v->rig.loop, 60000) > 0);
 	rig_settle(&v->rig);
 }
 
