@@ -62,13 +62,14 @@ static void move(struct vqueue *queue, u32 first, u32 count)
 static u32 await_target(u32 now)
 {
 	u64 give_up = plat_cycles() + PATIENCE;
+	u32 target;
 
-	while (mmio_read32(dev.base + NUM_PAGES) == now) {
+	while ((target = mmio_read32(dev.base + NUM_PAGES)) == now) {
 		if (plat_cycles() > give_up)
 			fail(3, "nobody asked for anything");
 		plat_relax();
 	}
-	return mmio_read32(dev.base + NUM_PAGES);
+	return target;
 }
 
 static void bring_up(u64 features)

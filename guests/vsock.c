@@ -173,6 +173,11 @@ static bool serve(void)
 		post(slot);
 		return false;
 	}
+	/* The device gives us some seconds to answer its SHUTDOWN; where the host stood still, both answers cross. */
+	if (!c && p->h.op == RST) {
+		post(slot);
+		return false;
+	}
 	if (!c)
 		fail(12, "packet %u of port %u, which is not connected", (u32)p->h.op,
 		     p->h.src_port);

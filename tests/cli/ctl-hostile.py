@@ -165,10 +165,10 @@ def rare_events():
     def then(s, machine):
         s.recv(65536)
         s.sendall(b'{"ok":true}\n')
-        time.sleep(7)
+        time.sleep(16)
         s.sendall(b'{"event":"paused"}\n')
-    status, out, err, took = ctl(Machine(greets(then)), 'events', wait='5')
-    assert (status, out, err) == (0, b'{"event":"paused"}\n', b'') and took > 6, (status, out, err, took)
+    status, out, err, took = ctl(Machine(greets(then)), 'events', wait='15')
+    assert (status, out, err) == (0, b'{"event":"paused"}\n', b'') and took > 15, (status, out, err, took)
 
 
 def slow_core():
@@ -179,11 +179,11 @@ def slow_core():
         fd.frombytes(more[0][2])
         for _ in range(20):
             os.write(fd[0], b'part')
-            time.sleep(0.35)
+            time.sleep(0.8)
         s.sendall(b'{"ok":true,"result":{"bytes_written":80}}\n')
         machine.over.wait()
-    status, out, err, took = ctl(Machine(greets(then)), 'core', os.path.join(folder, 'slow-core'), wait='5')
-    assert (status, err) == (0, b'') and b'80' in out and took > 6, (status, out, err, took)
+    status, out, err, took = ctl(Machine(greets(then)), 'core', os.path.join(folder, 'slow-core'), wait='15')
+    assert (status, err) == (0, b'') and b'80' in out and took > 15, (status, out, err, took)
 
 
 def console_never_reads():

@@ -94,6 +94,12 @@ free_port() {
 	echo $port
 }
 
+# listening SOCKET: somebody listens at this name. That it is there says less: it is from bind(2) on, and until listen(2)
+# whoever connects is refused.
+listening() {
+	awk -v name="$1" '$4 == "00010000" && $8 == name { found = 1 } END { exit !found }' /proc/net/unix
+}
+
 # options_of_page PAGE N: the section OPTIONS of docs/PAGE has the options that the last hv, a --help, told, N at least.
 options_of_page() {
 	local d

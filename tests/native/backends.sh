@@ -79,7 +79,7 @@ else
 		"type=vhost-user-blk,id=e,node-name=f,addr.type=unix,addr.path=$TMP/blk.sock,writable=on" &
 	daemon=$!
 	disown $daemon
-	until [ -S "$TMP/blk.sock" ] || ! kill -0 $daemon 2>/dev/null; do sleep 0.05; done
+	until listening "$TMP/blk.sock" || ! kill -0 $daemon 2>/dev/null; do sleep 0.05; done
 	run virtio-blk -m 64M --vhost-user "blk,socket=$TMP/blk.sock"
 	expect native-vhost-user-blk 0 "virtio-blk: id vhost_user_blk, 2048 sectors, indirect, event index"
 	launch spin -m 64M --vhost-user "blk,socket=$TMP/blk.sock" --timeout 100

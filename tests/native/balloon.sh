@@ -8,11 +8,12 @@ S=$TMP/socket
 # shown WORD: waits until the console shows it.
 shown() { await grep -q "^balloon: $1" "$TMP/out"; }
 
-# In MiB. Counted page by page where we may: the other number is gathered by each CPU for itself, and lags the more
-# CPUs there are.
+# In MiB, without pages of programs and libraries, which the host takes and brings back as it likes. Counted page by
+# page where we may: the other numbers are gathered by each CPU for itself, and lag the more CPUs there are.
 resident() {
-	{ cat "/proc/$pid/smaps_rollup" || cat "/proc/$pid/status"; } 2>/dev/null |
-		awk '/^(Rss|VmRSS):/ { print int($2 / 1024) }'
+	{ cat "/proc/$pid/smaps" || cat "/proc/$pid/status"; } 2>/dev/null |
+		awk '/^[0-9a-f]+-[0-9a-f]+ / { count = $6 !~ /^\// || $6 ~ /^\/memfd:/ }
+			(/^Rss:/ && count) || /^Rss(Anon|Shmem):/ { sum += $2 } END { print int(sum / 1024) }'
 }
 
 # fell NAME BEFORE MIB: what is resident, in MiB, is by about that less than it was.

@@ -81,9 +81,9 @@ if [ -z "$why" ]; then ok native-console-blocked; else not_ok native-console-blo
 # lost, also of what stands in the queue when the guest is off.
 mkfifo "$TMP/narrow"
 for word in flood leave; do
-	exec 9<>"$TMP/narrow"
-	start virtio-console --console virtio -a $word --control "$TMP/control" </dev/null >"$TMP/narrow"
-	until [ -S "$TMP/control" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+	exec 9<>"$TMP/narrow" 7<"$TMP/narrow"
+	start virtio-console --console virtio -a $word --control "$TMP/control" </dev/null >"$TMP/narrow" 7<&- 9<&-
+	until listening "$TMP/control" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 	sleep 1 # in which the guest fills the pipe
 	if [ $word = flood ]; then
 		if timeout 100 "$HVRUN" ctl "$TMP/control" status >"$TMP/state" 2>&1; then
@@ -92,10 +92,11 @@ for word in flood leave; do
 			not_ok native-console-slow-control "$(tail -n 1 "$TMP/state")"
 		fi
 	fi
-	# The end of the pipe is its writer's: a reader of our own would never see one.
-	head -n 4098 <"$TMP/narrow" >"$TMP/slow" &
+	# The end of the pipe is its writer's: who reads by our own 9, which writes too, would never see one. By 7, which is
+	# open: between our own end's going and a new one's coming the guest's words would be nobody's.
+	head -n 4098 <&7 >"$TMP/slow" 7<&- 9<&- &
 	reader=$!
-	exec 9<&-
+	exec 7<&- 9<&-
 	finish 100
 	wait "$reader"
 	if [ "$status" = 0 ] && [ "$(grep -c '^[0-9]\{4\}\.*$' "$TMP/slow")" = 4096 ]; then

@@ -96,7 +96,7 @@ held() {
 	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/spin.elf" -m 64M --root "$TMP/root" -a busy --log "$TMP/log" \
 		"$@" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
-	until { [ -S "$TMP/socket" ] && [ -e "$TMP/log" ]; } || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+	until { listening "$TMP/socket" && [ -e "$TMP/log" ]; } || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 over() {
 	status=0
@@ -131,7 +131,7 @@ else
 		timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/command.elf" -m 64M "${copied[@]}" -q -a status=7 \
 			--gdb "unix:$TMP/socket" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
 		pid=$!
-		until [ -S "$TMP/socket" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+		until listening "$TMP/socket" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 		attach "$GUESTS/command.elf" "$ends"
 		over
 		is exec-gdb-$ends "$status $(grep -c '^#0 .*guest_main ()' "$TMP/gdb") $(grep -c 'exited with code 07' "$TMP/gdb")" "$wanted"

@@ -17,7 +17,7 @@ begin() {
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	symbols=$GUESTS/$guest.elf
-	await [ -S "$SOCKET" ]
+	await listening "$SOCKET"
 }
 
 # gdb COMMAND...: attached to it; what gdb says in $TMP/gdb.

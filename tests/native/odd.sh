@@ -134,21 +134,21 @@ go() {
 	status=0
 	: >"$TMP/err"
 	case $how in
-	closed) timeout -k 5 60 "${command[@]}" </dev/null >&- 2>"$TMP/err" & ;;
-	unread) timeout -k 5 60 "${command[@]}" </dev/null > >(sleep 0.2) 2>"$TMP/err" & ;;
-	full) timeout -k 5 60 "${command[@]}" </dev/null >/dev/full 2>"$TMP/err" & ;;
-	nostderr) timeout -k 5 60 "${command[@]}" </dev/null >"$TMP/out" 2>&- & ;;
-	few) (ulimit -n 64 && exec timeout -k 5 60 "${command[@]}" </dev/null >"$TMP/out" 2>"$TMP/err") & ;;
+	closed) timeout -k 100 60 "${command[@]}" </dev/null >&- 2>"$TMP/err" & ;;
+	unread) timeout -k 100 60 "${command[@]}" </dev/null > >(sleep 0.2) 2>"$TMP/err" & ;;
+	full) timeout -k 100 60 "${command[@]}" </dev/null >/dev/full 2>"$TMP/err" & ;;
+	nostderr) timeout -k 100 60 "${command[@]}" </dev/null >"$TMP/out" 2>&- & ;;
+	few) (ulimit -n 64 && exec timeout -k 100 60 "${command[@]}" </dev/null >"$TMP/out" 2>"$TMP/err") & ;;
 	terminal)
 		if [ -n "$resizer" ]; then
 			# Stopped as by a shell's key, put back, gone on with, resized.
-			timeout -k 5 60 "$resizer" wait:30 signal:28 signal:20 wait:20 signal:18 wait:20 signal:28 wait:20 \
+			timeout -k 100 60 "$resizer" wait:30 signal:28 signal:20 wait:20 signal:18 wait:20 signal:28 wait:20 \
 				'send:abc\x01x' wait:3000 -- "${command[@]}" >/dev/null 2>"$TMP/err" &
 		else
-			timeout -k 5 60 "${command[@]}" </dev/null >"$TMP/out" 2>"$TMP/err" &
+			timeout -k 100 60 "${command[@]}" </dev/null >"$TMP/out" 2>"$TMP/err" &
 		fi
 		;;
-	*) timeout -k 5 60 "${command[@]}" </dev/null >"$TMP/out" 2>"$TMP/err" & ;;
+	*) timeout -k 100 60 "${command[@]}" </dev/null >"$TMP/out" 2>"$TMP/err" & ;;
 	esac
 	local pid=$! hv
 	if dice 2; then

@@ -84,7 +84,7 @@ else
 	for part in '' more; do
 		serve rng
 		# shellcheck disable=SC2086 # a word, or none
-		timeout 100 python3 tests/native/serve-hostile.py "$S" "$TMP/back" $part ||
+		timeout 250 python3 tests/native/serve-hostile.py "$S" "$TMP/back" $part ||
 			not_ok "native-serve-hostile-$part" "it broke off: $(tail -n 1 "$TMP/back")"
 		kill -TERM $back
 		status=0

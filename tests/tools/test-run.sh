@@ -38,8 +38,8 @@ runs cmocka-says-twice 1 '1 passed, 1 failed, 0 skipped' \
 runs dies-after-ok 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; kill -SEGV $$'
 runs status-without-word 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; exit 3'
 runs says-nothing 1 '0 passed, 1 failed, 0 skipped' 'exit 0'
-LIMIT=6 runs hangs 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; sleep 300'
-LIMIT=6 runs hangs-stubbornly 1 '1 passed, 1 failed, 0 skipped' 'trap "" TERM; echo ok a; while :; do sleep 1; done'
+LIMIT=12 runs hangs 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; sleep 300'
+LIMIT=12 runs hangs-stubbornly 1 '1 passed, 1 failed, 0 skipped' 'trap "" TERM; echo ok a; while :; do sleep 1; done'
 runs no-tests 1 '0 passed, 0 failed, 0 skipped' ''
 runs scratch-is-its-own 0 '1 passed, 0 failed, 0 skipped' \
 	'[ -d "$TMPDIR" ] && [ -z "$(ls "$TMPDIR")" ] && touch "$TMPDIR/x" && echo ok a'
