@@ -17,6 +17,7 @@
 
 #include "base/checked.h"
 #include "base/diag.h"
+#include "base/fd_message.h"
 #include "vm/config.h"
 
 /* --- time --- */
@@ -207,38 +208,17 @@ int ctl_next_event(struct ctl_peer *peer, json_t **object)
 	return r < 0 && r != -EPIPE && r != -ECONNRESET ? said(peer, r) : 0;
 }
 
-/* What the kernel takes of it now, with @file: how many bytes, or -errno. */
-static ssize_t send_some(int fd, const char *text, size_t len, int file)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .bytes = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)text, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (file >= 0) {
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &file, sizeof(file));
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-	}
-	n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	return n < 0 ? -errno : n;
-}
-
 int ctl_send(const struct ctl_peer *peer, const char *text, size_t len, int file)
 {
 	int64_t deadline = deadline_of(peer);
 
 	for (size_t at = 0; at < len;) {
 		int r = await(peer->fd, POLLOUT, deadline);
-		ssize_t n = r < 0 ? r : send_some(peer->fd, text + at, len - at, at ? -1 : file);
+		ssize_t n = r < 0 ? r
+				  : fd_message_send(peer->fd, text + at, len - at, MSG_DONTWAIT,
+						    &file, !at && file >= 0);
 
-		if (n < 0 && n != -EINTR && n != -EAGAIN)
+		if (n < 0 && n != -EAGAIN)
 			return said(peer, (int)n);
 		if (n > 0)
 			at += (size_t)n;

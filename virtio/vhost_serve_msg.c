@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/le.h"
 
@@ -40,11 +41,11 @@ int vhost_inbox_read(struct vhost_inbox *inbox)
 		}
 		if (inbox->got == want)
 			return inbox->fds.cut ? wrong(inbox, "it sends too many descriptors") : 1;
-		n = vhost_user_recv(inbox->fd, inbox->data + inbox->got, want - inbox->got,
-				    &inbox->fds);
+		n = fd_message_receive(inbox->fd, inbox->data + inbox->got, want - inbox->got,
+				       MSG_DONTWAIT, VHOST_USER_FDS_MAX, &inbox->fds);
 		if (n == -EAGAIN)
 			return 0;
-		if (n < 0)
+		if (n <= 0)
 			return inbox->got ? wrong(inbox, "it hung up within a message")
 					  : -ECONNRESET;
 		inbox->got += (size_t)n;
@@ -58,7 +59,7 @@ const uint8_t *vhost_inbox_payload(const struct vhost_inbox *inbox)
 
 void vhost_inbox_next(struct vhost_inbox *inbox)
 {
-	vhost_user_fds_close(&inbox->fds);
+	fd_message_close(&inbox->fds);
 	inbox->got = 0;
 }
 
@@ -72,7 +73,7 @@ int vhost_inbox_answer(struct vhost_inbox *inbox, const void *payload, size_t le
 	le32_store(data + 4, VHOST_USER_VERSION | VHOST_USER_REPLY);
 	le32_store(data + 8, (uint32_t)len);
 	memcpy(data + VHOST_USER_HEADER, payload, len);
-	n = vhost_user_send(inbox->fd, data, all, NULL, 0);
+	n = fd_message_send(inbox->fd, data, all, MSG_DONTWAIT, NULL, 0);
 	if (n == -EPIPE || n == -ECONNRESET)
 		return -ECONNRESET;
 	return n == (ssize_t)all ? 0 : wrong(inbox, "it does not take its answers");

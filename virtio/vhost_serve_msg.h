@@ -7,14 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "virtio/vhost_user_fds.h"
+#include "base/fd_message.h"
 #include "virtio/vhost_user_msg.h"
 
 struct vhost_inbox {
 	int fd; /* connected stream socket; -1: none. The holder's */
 	size_t got;
 	uint8_t data[VHOST_USER_HEADER + VHOST_USER_PAYLOAD_MAX];
-	struct vhost_user_fds fds;
+	struct fd_message fds;
 	const char *why; /* what is wrong, after an error; a constant */
 
 	/* Of the message that is whole. */

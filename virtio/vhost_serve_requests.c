@@ -113,7 +113,7 @@ static int get_queue_num(struct vhost_serve *serve, const uint8_t *payload)
 static int add_region(struct vhost_serve *serve, const uint8_t *entry)
 {
 	struct serve_region *region = &serve->regions[serve->region_count];
-	int fd = vhost_user_fds_take(&serve->inbox.fds);
+	int fd = fd_message_take(&serve->inbox.fds);
 	int r;
 
 	*region = (struct serve_region){
@@ -238,7 +238,7 @@ static struct serve_ring *ring_with_fd(struct vhost_serve *serve, const uint8_t 
 	}
 	ring = ring_of(serve, (uint32_t)word & RING_MASK);
 	if (ring)
-		*fd = vhost_user_fds_take(&serve->inbox.fds);
+		*fd = fd_message_take(&serve->inbox.fds);
 	return ring;
 }
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/fd_message.h"
 #include "base/le.h"
-#include "virtio/vhost_user_fds.h"
 
 static int failed(struct vhost_user_link *link, int err, const char *why)
 {
@@ -52,7 +52,7 @@ static int send_all(struct vhost_user_link *link, const uint8_t *data, size_t le
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = vhost_user_send(link->fd, data + done, len - done, fds,
+		ssize_t n = fd_message_send(link->fd, data + done, len - done, MSG_DONTWAIT, fds,
 					    done ? 0 : fd_count);
 		int r;
 
@@ -110,12 +110,13 @@ static int receive(struct vhost_user_link *link)
 
 	while (answer->got < all) {
 		size_t want = answer->got < VHOST_USER_HEADER ? VHOST_USER_HEADER : all;
-		ssize_t n = vhost_user_recv(link->fd, answer->data + answer->got,
-					    want - answer->got, &answer->fds);
+		ssize_t n = fd_message_receive(link->fd, answer->data + answer->got,
+					       want - answer->got, MSG_DONTWAIT, VHOST_USER_FDS_MAX,
+					       &answer->fds);
 
 		if (n == -EAGAIN)
 			return 0;
-		if (n < 0)
+		if (n <= 0)
 			return failed(link, -ECONNRESET, "it closed the connection");
 		answer->got += (size_t)n;
 		if (answer->got == VHOST_USER_HEADER) {
@@ -146,11 +147,11 @@ int vhost_user_answer(struct vhost_user_link *link, void *reply, int *fd)
 	if (r > 0 && (answer->fds.cut || answer->fds.count != (fd ? 1U : 0U)))
 		r = failed(link, -EPROTO, "its answer comes with the wrong number of descriptors");
 	if (r < 0)
-		vhost_user_fds_close(&answer->fds);
+		fd_message_close(&answer->fds);
 	if (r <= 0)
 		return r;
 	if (fd)
-		*fd = vhost_user_fds_take(&answer->fds);
+		*fd = fd_message_take(&answer->fds);
 	memcpy(reply, answer->data + VHOST_USER_HEADER, answer->len);
 	return 1;
 }
@@ -163,7 +164,7 @@ static int await(struct vhost_user_link *link, void *reply, int *fd, int64_t dea
 	while (r == 0) {
 		r = vhost_user_answer(link, reply, fd);
 		if (r == 0 && wait_for(link, POLLIN, deadline) < 0) {
-			vhost_user_fds_close(&link->answer.fds);
+			fd_message_close(&link->answer.fds);
 			r = -ETIMEDOUT;
 		}
 	}
@@ -239,17 +240,14 @@ int vhost_user_link_init(struct vhost_user_link *link, int fd)
 
 int vhost_user_link_silent(struct vhost_user_link *link)
 {
+	struct fd_message none = { .count = 0 };
 	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 }; /* descriptors are dropped */
 	ssize_t n;
 
 	if (link->fd < 0)
 		return failed(link, -ECONNRESET, "its connection is closed");
-	do
-		n = recvmsg(link->fd, &mh, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
+	n = fd_message_receive(link->fd, &byte, 1, MSG_DONTWAIT, 0, &none);
+	if (n == -EAGAIN)
 		return 0;
 	if (n > 0)
 		return failed(link, -EPROTO, "it speaks without being asked");
@@ -261,5 +259,5 @@ void vhost_user_link_close(struct vhost_user_link *link)
 	if (link->fd >= 0)
 		close(link->fd);
 	link->fd = -1;
-	vhost_user_fds_close(&link->answer.fds);
+	fd_message_close(&link->answer.fds);
 }

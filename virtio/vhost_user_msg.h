@@ -18,12 +18,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "virtio/vhost_user_fds.h"
+#include "base/fd_message.h"
 
 enum {
 	VHOST_USER_HEADER = 12,	      /* bytes: request, flags, size */
 	VHOST_USER_PAYLOAD_MAX = 320, /* bytes of any payload that we send or accept */
 	VHOST_USER_REGIONS_MAX = 8,   /* memory regions in one table */
+	VHOST_USER_FDS_MAX = 8,	      /* descriptors with one message: one for each region */
 	VHOST_USER_CONFIG_MAX = 256,  /* bytes of config space in one message */
 	VHOST_USER_WAIT_MS = 20000,   /* for one reply; a back-end may just be starting */
 };
@@ -73,7 +74,7 @@ struct vhost_user_answer {
 	enum vhost_user_request request;
 	size_t len; /* of its payload */
 	size_t got; /* bytes of header and payload */
-	struct vhost_user_fds fds;
+	struct fd_message fds;
 	uint8_t data[VHOST_USER_HEADER + VHOST_USER_PAYLOAD_MAX];
 };
 

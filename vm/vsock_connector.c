@@ -25,66 +25,22 @@
 
 #include "arch/arch.h"
 #include "base/checked.h"
+#include "base/fd_message.h"
 #include "vm/sandbox/sandbox.h"
 #include "vm/user.h"
 #include "vm/vsock.h"
 
-union one_descriptor {
-	struct cmsghdr header;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-/*
- * The descriptor that came with @msg, or -1. Room for one is, by its alignment, room for two: who sends more than one
- * sends none.
- */
-static int descriptor_of(struct msghdr *msg)
-{
-	int first = -1;
-	unsigned count = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (count++ == 0)
-				first = fd;
-			else
-				close(fd);
-		}
-	}
-	if (count > 1) {
-		close(first);
-		first = -1;
-	}
-	return first;
-}
-
 ssize_t vsock_receive(int fd, void *to, size_t len, int *passed)
 {
-	union one_descriptor control;
-	struct iovec iov = { to, len };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n;
+	struct fd_message got = { .count = 0 };
+	ssize_t n = fd_message_receive(fd, to, len, 0, 1, &got);
 
-	do
-		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	*passed = n < 0 ? -1 : descriptor_of(&msg);
-	if (n < 0)
-		return -errno;
+	/* Who sends more than one sends none. */
+	if (got.cut)
+		fd_message_close(&got);
+	*passed = fd_message_take(&got);
 	/* Longer than any message of the protocol: not the right length, whatever it is. */
-	return msg.msg_flags & MSG_TRUNC ? (ssize_t)len + 1 : n;
+	return n == -EMSGSIZE ? (ssize_t)len + 1 : n;
 }
 
 /* In the child from here on. */
@@ -109,20 +65,10 @@ static int connect_port(const char *path, uint32_t port)
 
 static int answer(int to, const struct vsock_ask *ask, int fd)
 {
-	struct vsock_answer words = { ask->cookie, ask->boot, fd < 0 ? -fd : 0 };
-	union one_descriptor control = { .bytes = { 0 } };
-	struct iovec iov = { &words, sizeof(words) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	const struct vsock_answer words = { ask->cookie, ask->boot, fd < 0 ? -fd : 0 };
+	ssize_t n = fd_message_send(to, &words, sizeof(words), 0, &fd, fd >= 0);
 
-	if (fd >= 0) {
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-	}
-	return sendmsg(to, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return n < 0 ? (int)n : 0;
 }
 
 static int become(const struct sandbox_user *user)

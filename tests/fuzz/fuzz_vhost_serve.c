@@ -24,7 +24,6 @@
 #include "tests/fuzz/dev_fuzz.h"
 #include "virtio/devices.h"
 #include "virtio/vhost_serve.h"
-#include "virtio/vhost_user_fds.h"
 #include "virtio/vhost_user_msg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,7 +71,7 @@ static void put(const struct front *f, const void *bytes, size_t len, unsigned c
 
 	for (unsigned i = 0; i < count; i++)
 		fds[i] = f->fds[(kind + i) % FDS];
-	(void)vhost_user_send(f->fd, bytes, len, fds, len ? count : 0);
+	(void)fd_message_send(f->fd, bytes, len, MSG_DONTWAIT, fds, len ? count : 0);
 }
 
 static void message(const struct front *f, uint32_t request, uint32_t flags, const void *payload,

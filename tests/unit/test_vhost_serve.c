@@ -22,7 +22,6 @@
 #include "tests/lib/driver_ring.h"
 #include "tests/lib/open_fds.h"
 #include "virtio/vhost_serve.h"
-#include "virtio/vhost_user_fds.h"
 #include "virtio/vhost_user_msg.h"
 
 enum { RAM = 0x100000, RING = 0x1000, BUFFER = 0x8000, NUM = 16 };
@@ -113,7 +112,8 @@ static void tell(struct bench *b, uint32_t request, const void *payload, uint32_
 	le32_store(all + 8, len);
 	if (len)
 		memcpy(all + VHOST_USER_HEADER, payload, len);
-	assert_int_equal(vhost_user_send(b->fd, all, (size_t)size, &fd, fd >= 0), size);
+	assert_int_equal(fd_message_send(b->fd, all, (size_t)size, MSG_DONTWAIT, &fd, fd >= 0),
+			 size);
 }
 
 static void tell_u64(struct bench *b, uint32_t request, uint64_t value, int fd)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/fd_message.h"
 #include "vm/control/client.h"
 
 static void on_client(void *opaque, uint32_t events);
@@ -171,41 +172,17 @@ bool control_has_client(const struct control *control)
 
 /* --- what comes --- */
 
-/* The descriptor that came with a message; all others are closed: a hoarder's. */
-static void keep_passed(struct control_client *client, struct msghdr *msg)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			control_forget_passed(client);
-			client->passed_fd = fd;
-		}
-	}
-}
-
+/* Some bytes, or what fd_message_receive says. One descriptor is kept, the last message's: others are a hoarder's. */
 static ssize_t receive(struct control_client *client)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct iovec iov = { client->in + client->in_len, CONTROL_LINE_MAX - client->in_len };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(client->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct fd_message passed = { .count = 0 };
+	ssize_t n = fd_message_receive(client->fd, client->in + client->in_len,
+				       CONTROL_LINE_MAX - client->in_len, MSG_DONTWAIT, 1, &passed);
 
-	if (n >= 0)
-		keep_passed(client, &msg);
+	if (passed.count) {
+		control_forget_passed(client);
+		client->passed_fd = fd_message_take(&passed);
+	}
 	return n;
 }
 
@@ -221,7 +198,7 @@ static void on_client(void *opaque, uint32_t events)
 	    !client->done) {
 		ssize_t n = receive(client);
 
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		if (n <= 0 && n != -EAGAIN) {
 			drop(client);
 			return;
 		}

@@ -20,6 +20,7 @@
 
 #include "base/checked.h"
 #include "base/diag.h"
+#include "base/fd_message.h"
 #include "base/io.h"
 #include "vm/daemon/atime.h"
 #include "vm/daemon/jail.h"
@@ -127,22 +128,10 @@ static int arrange_descriptors(int words, int socket, int *report, int *notify)
 /* A descriptor to our keeper, who waits for it; none where the host has no such thing. */
 static int tell_keeper(const struct daemon_jail *jail, int notify)
 {
-	struct msghdr message = { .msg_iov = &(struct iovec){ "", 1 }, .msg_iovlen = 1 };
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
 	int fd = daemon_jail_is_ours(jail) ? daemon_atime_stop() : -ENOSYS;
+	ssize_t n = fd_message_send(notify, "", 1, 0, &fd, fd >= 0);
 
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-							     .cmsg_level = SOL_SOCKET,
-							     .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
-	}
-	return sendmsg(notify, &message, 0) < 0 ? -errno : 0;
+	return n < 0 ? (int)n : 0;
 }
 
 static void run_child(const struct daemon_start *start, int words, int report, int notify,
@@ -187,20 +176,11 @@ static bool ends(int pidfd, int pipe, int ms)
 /* What the daemon told its keeper by @notify: a descriptor, or -1. */
 static int hear_daemon(int notify)
 {
+	struct fd_message got = { .count = 0 };
 	char byte;
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr message = { .msg_iov = &(struct iovec){ &byte, 1 },
-				  .msg_iovlen = 1,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof(control) };
-	int fd = -1;
 
-	if (recvmsg(notify, &message, 0) == 1 && CMSG_FIRSTHDR(&message))
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
+	(void)fd_message_receive(notify, &byte, 1, 0, 1, &got);
+	return fd_message_take(&got);
 }
 
 /* Serves the daemon until it ends (true), or our pipe closes. */
