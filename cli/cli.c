@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,8 @@ int cli_main(int argc, char **argv, uint64_t launched_ns)
 {
 	bool input_open = fill_standard_descriptors();
 
+	/* Whoever started us may ignore what becomes of children; we do not. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	if (argc < 2) {
 		diag_error(
 			"nothing to do; boot a kernel with hvrun -k KERNEL, or see hvrun --help");

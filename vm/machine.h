@@ -3,6 +3,7 @@
 #ifndef VM_MACHINE_H
 #define VM_MACHINE_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -285,6 +286,12 @@ void vm_resume(struct vm *vm);
  * came, with the reason said: then threads may be in the midst of guest memory, and nothing is to be taken down.
  */
 bool vm_settle(struct vm *vm, bool again);
+
+/*
+ * Those that end a run: SIGTERM, SIGINT, and SIGHUP unless it was ignored when we were started (nohup). SIGINT counts
+ * even so: a shell has what it does not wait for ignore it, and whoever sends it to us means us.
+ */
+void vm_ending_signals(sigset_t *set);
 
 /* vm/run.c: a signal has come that ends the run. Loop thread; matches loop_fd_fn, @opaque is the vm. */
 void vm_on_signal(void *opaque, uint32_t events);

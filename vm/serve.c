@@ -107,10 +107,7 @@ static int lock_the_door(struct server *server)
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	vm_ending_signals(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	server->vm.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (server->vm.signal_fd < 0)

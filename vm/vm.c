@@ -44,15 +44,30 @@ static int start_clock(const struct vm *vm)
 	return VM_STATUS_SYSTEM;
 }
 
+/* nohup(1): a terminal that is closed is not to end the machine. */
+static bool hangup_is_ignored(void)
+{
+	struct sigaction hangup;
+
+	return sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
+}
+
+void vm_ending_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	if (!hangup_is_ignored())
+		sigaddset(set, SIGHUP);
+}
+
 /* Signals that end or concern the machine come as events of the loop, to the main thread. */
 static int open_signals(struct vm *vm)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGALRM };
 	sigset_t set, window;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
+	vm_ending_signals(&set);
+	sigaddset(&set, SIGALRM);
 	/* A reader of the console that goes away is an error of write, not our end. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the disk, not our end */

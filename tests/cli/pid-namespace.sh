@@ -109,6 +109,12 @@ if [ "$(id -u)" = 0 ] && [ -z "${HVRUN_SANITIZER:-}" ]; then
 	kill -s KILL "$outer"
 	over '--user: SIGKILL outside' 137 ''
 fi
+# What those that start it may have ignored.
+begin env --ignore-signal=CHLD,HUP --
+kill -s HUP "$outer"
+kill -s TERM "$outer"
+over 'ignored SIGCHLD and SIGHUP' 143 'ended by signal 15'
+
 # Somebody without privileges has one in a user namespace, and his files are his in there.
 other=(unshare --mount sh -c 'mount --bind "$0" /dev/kvm && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' "$TMPDIR/kvm")
 if [ "$(id -u)" != 0 ] || ! mknod -m 666 "$TMPDIR/kvm" c 10 232 || ! chmod 755 "$TMPDIR" ||

@@ -75,6 +75,17 @@ timeout -k 5 200 "$HVRUN" -k "$GUESTS/hello.elf" -m 64M --timeout 1 -a lines=100
 status=${PIPESTATUS[0]}
 expect ends-timeout-unread-console 124
 
+# nohup: the terminal that is closed is not ours.
+trap '' HUP
+launch spin -m 64M -a sleep
+trap - HUP
+await grep -q 'for ever' "$TMP/out"
+kill -s HUP "$pid"
+kill -s TERM "$pid"
+over
+expect ends-nohup 143
+says ends-nohup-words 'ended by signal 15'
+
 # The console decides.
 run spin -m 64M --until '^spin: (for|at) '
 expect ends-until 0

@@ -34,6 +34,11 @@ on standard error"
 	is exec-error "$status $(grep -c '^hvrun: exec: the guest cannot run the command: cannot mount the root: error 19' "$TMP/err")" '71 1'
 	in_guest "${copied[@]}" -q -a 'cut silent' -- true
 	is exec-no-status "$status $(grep -c '^hvrun: exec: the guest ended before the command did' "$TMP/err")" '71 1'
+	# Whoever starts it may ignore what becomes of children.
+	status=0
+	timeout -k 5 "$LIMIT" env --ignore-signal=CHLD "$HVRUN" exec -k "$GUESTS/command.elf" -m 64M -q "${copied[@]}" -a status=7 -- true \
+		</dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+	is exec-ignored-children "$status $(cat "$TMP/out")" '7 on standard output'
 	in_guest "${copied[@]}" -q -v --log "$TMP/log" -- true
 	is exec-verbose-and-quiet "$status" 64
 	# Silent: what the command says at the same time may come in the middle of a line of the console.
