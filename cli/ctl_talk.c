@@ -103,7 +103,10 @@ static int connect_as_owner(int fd, const struct sockaddr_un *address)
 
 	if (other)
 		raise_capabilities();
-	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	/* With a limit of time SIGCONT interrupts it, too: whoever goes on waits anew. */
+	do
+		r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	while (r == -EINTR);
 	return other && seteuid(0) < 0 ? -errno : r;
 }
 

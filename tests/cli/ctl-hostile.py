@@ -125,7 +125,8 @@ refused('long-error', b'...\n', says(json.dumps({'ok': False, 'error': 'x' * 100
 refused('deep', b'too deep', says(b'{"ok":true,"result":{"a":' + b'[1,' * 2000 + b'1' + b']' * 2000 + b'}}\n'))
 
 
-def nobody_lets_in():
+def full_machine():
+    """Nobody is let in, and as many wait as the kernel keeps."""
     machine = Machine(None, backlog=0)
     held = []
     while True:  # until the kernel keeps no more
@@ -135,9 +136,31 @@ def nobody_lets_in():
         try:
             s.connect(machine.path)
         except BlockingIOError:
-            break
+            return machine, held
+
+
+def nobody_lets_in():
+    machine, held = full_machine()
     status, out, err, _ = ctl(machine, 'status', wait='1')
     assert (status, out) == (71, b'') and b'does not answer' in err, (status, out, err)
+    assert held
+
+
+def stopped_while_nobody_lets_in():
+    """Ctrl-Z and fg while it waits to be let in: it waits on."""
+    machine, held = full_machine()
+    run = subprocess.Popen([hvrun, 'ctl', '--wait', '3', machine.path, 'status'], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(5):  # some of them find it waiting; each begins its three seconds anew
+        time.sleep(0.4)
+        if run.poll() is not None:
+            break
+        run.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        run.send_signal(signal.SIGCONT)
+    out, err = run.communicate(timeout=LIMIT)
+    assert (run.returncode, out) == (71, b'') and b'does not answer' in err, (run.returncode, out, err)
+    assert held
 
 
 HARM = {'a\x9b31m': 'x\x7f\x1b[2J\u202e\u200b\U000e0041\u00e4', 'n': [1.5, None, True]}
@@ -213,6 +236,7 @@ def console_never_reads():
 
 
 case('nobody-lets-in', nobody_lets_in)
+case('stopped-while-nobody-lets-in', stopped_while_nobody_lets_in)
 case('tame-results', tame_results)
 case('tame-events', tame_events)
 case('rare-events', rare_events)
