@@ -81,7 +81,7 @@ truncate -s 16M "$scratch/disk"
 serve() { # serve NAME WORD...
 	"$rig_hvrun" backend "$@" --socket "$scratch/$1.sock" -v 2>"$scratch/$1.err" &
 	backends+=($!)
-	until [ -S "$scratch/$1.sock" ] || ! kill -0 $! 2>/dev/null; do sleep 0.05; done
+	until grep -qs 'waiting at' "$scratch/$1.err" || ! kill -0 $! 2>/dev/null; do sleep 0.05; done
 }
 serve blk -d "$scratch/disk,serial=served,queues=2"
 serve rng

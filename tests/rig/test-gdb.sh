@@ -49,6 +49,14 @@ for run in smp linux; do
 		done
 		relay $run
 	) &
+	# Tells when the guest has come beyond its second CPU, where gdb has let it go on: what it says comes out at the end.
+	(
+		until cat "/tmp/$run.err" "/tmp/$run.out" 2>/dev/null | grep -q 'smp: Brought up'; do
+			[ ! -e "/tmp/$run.status" ] || exit 0
+			sleep 0.1
+		done
+		echo "RIG-BOOTED $run" >/dev/console
+	) &
 	hvrun=/job/hvrun
 	case " $* " in *' -- '*) hvrun="$hvrun exec" ;; esac
 	# shellcheck disable=SC2086
@@ -170,8 +178,9 @@ test_arch() {
 		debug linux "file $job.symbols" "target remote $job.port" "hbreak *start_kernel" 'continue' \
 			"info registers $pc $more" 'backtrace' 'delete' 'stepi' 'stepi' "p \$pc != $start" \
 			'eval "watch *(long *)%#lx", $sp - 256' 'continue' 'delete' "hbreak *$second_at" 'continue' \
-			'info threads' 'delete' 'shell { sleep 2; kill -INT $PPID; } &' 'continue' 'p $pc != 0' \
-			'backtrace 1' 'continue'
+			'info threads' 'delete' \
+			"shell { until grep -q 'RIG-BOOTED linux' $log; do kill -0 \$PPID || exit; sleep 0.1; done; kill -INT \$PPID; } &" \
+			'continue' 'p $pc != 0' 'backtrace 1' 'continue'
 		told start-kernel linux 'hit Breakpoint 1,.*start_kernel' "$pc +$start" '^#0 .*start_kernel'
 		# The stack below, which the next calls write.
 		told watch-linux linux 'hit Hardware watchpoint 2' 'Old value = ' 'New value = '

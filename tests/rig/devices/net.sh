@@ -138,7 +138,7 @@ driver=/sys/class/net/$tap/device
 check net-offloads sh -c '[ "$(cut -c1-2,8-9,12-13,16-19 "$0/features")" = 1111111111 ]' "$driver"
 [ "$(nproc)" = 1 ] || check net-multi-queue is "$(ls -d "/sys/class/net/$tap/queues/rx-"* | wc -l)" 2
 tap_up() {
-	ip link set "$1" up && ip addr add 10.77.0.2/24 dev "$1" && ping -c 1 -W 5 10.77.0.1 >/dev/null
+	ip link set "$1" up && ip addr add 10.77.0.2/24 dev "$1" && ping -c 1 -W 60 10.77.0.1 >/dev/null
 }
 check net-tap-ping tap_up "$tap"
 check net-tap-fetch fetch http://10.77.0.1:8080/file
@@ -168,12 +168,12 @@ typed net-killed
 gone() {
 	n=0
 	while [ "$(cat "/sys/class/net/$user/carrier")" = 1 ]; do
-		[ $((n += 1)) -lt 50 ] || return 1
+		[ $((n += 1)) -lt 600 ] || return 1
 		sleep 0.1
 	done
 }
 check net-link-down gone
-check net-tap-lives ping -c 1 -W 5 10.77.0.1
+check net-tap-lives ping -c 1 -W 60 10.77.0.1
 GUEST
 }
 

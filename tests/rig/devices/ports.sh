@@ -14,7 +14,8 @@ options() { echo "--port file,file=/tmp/ports.out --port talk,socket=/tmp/ports.
 l1_during() {
 	cat <<'L1'
 (
-	while [ ! -S /tmp/ports.sock ]; do sleep 0.2; done
+	# By its name and its state: it is there before somebody listens.
+	until grep -q ' 00010000 .* /tmp/ports.sock$' /proc/net/unix; do sleep 0.2; done
 	/job/unix /tmp/ports.sock 300000 </job/ports.in >/tmp/ports.back
 	echo second | /job/unix /tmp/ports.sock 7 >/tmp/ports.second
 ) </dev/null >/dev/console 2>&1 &
@@ -55,7 +56,7 @@ rebind() {
 		echo "$device" >/sys/bus/virtio/drivers/virtio_console/bind || return 1
 		n=0
 		until [ -c "$(port file)" ]; do
-			[ $((n += 1)) -lt 100 ] || { echo "turn $turn: no port"; return 1; }
+			[ $((n += 1)) -lt 600 ] || { echo "turn $turn: no port"; return 1; }
 			sleep 0.1
 		done
 		echo "turn $turn" >"$(port file)" || return 1

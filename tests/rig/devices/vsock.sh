@@ -56,6 +56,11 @@ GUEST
 
 l1_after() {
 	cat <<'L1'
+# They tell when they have seen the ends of all, which may be when the machine has gone.
+for f in load serve; do
+	n=0
+	until [ -s /tmp/vs.$f ] || [ $((n += 1)) -gt 600 ]; do sleep 0.1; done
+done
 check vsock-host-connects grep -q 'all is well' /tmp/vs.load
 check vsock-host-serves grep -q 'all is well' /tmp/vs.serve
 L1
