@@ -96,6 +96,7 @@ static void raise_capabilities(void)
  */
 static int connect_as_owner(int fd, const struct sockaddr_un *address)
 {
+	const struct sockaddr *to = (const struct sockaddr *)address;
 	struct stat st;
 	bool other = geteuid() == 0 && stat(address->sun_path, &st) == 0 && st.st_uid != 0 &&
 		     seteuid(st.st_uid) == 0;
@@ -105,7 +106,7 @@ static int connect_as_owner(int fd, const struct sockaddr_un *address)
 		raise_capabilities();
 	/* With a limit of time SIGCONT interrupts it, too: whoever goes on waits anew. */
 	do
-		r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+		r = connect(fd, to, sizeof(*address)) < 0 ? -errno : 0;
 	while (r == -EINTR);
 	return other && seteuid(0) < 0 ? -errno : r;
 }

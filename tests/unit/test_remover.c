@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/open_fds.h"
 #include "vm/daemon/remover.h"
 #include "vm/unix_socket.h"
 
@@ -133,6 +134,50 @@ static void a_name_that_was_taken_over_stays(void **state)
 	assert_true(there(f->a));
 }
 
+/*
+ * The same where the next run's socket is made after ours was removed: it must not have our socket's number then (which
+ * file systems give anew at once), as long as the child of a run that was killed stands still.
+ */
+static void numbers_are_not_given_anew(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+	struct stat st;
+
+	listen_on(f, f->a);
+	listen_on(f, f->b);
+	assert_int_equal(remover_start(&f->remover), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		int fd;
+
+		assert_int_equal(unlink(f->a), 0);
+		fd = open(f->a, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_true(st.st_ino != f->remover.names[0].inode);
+		close(fd);
+	}
+	remover_end(&f->remover);
+	assert_true(there(f->a));
+	assert_false(there(f->b));
+}
+
+/* Nothing of it stays open in us, with a child and without. */
+static void descriptors_are_closed(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+	unsigned before = open_fds();
+
+	for (unsigned child = 0; child < 2; child++) {
+		listen_on(f, f->a);
+		listen_on(f, f->b);
+		if (child)
+			assert_int_equal(remover_start(&f->remover), 0);
+		remover_end(&f->remover);
+		assert_false(there(f->a) || there(f->b));
+		assert_int_equal(open_fds(), before);
+	}
+}
+
 static void names_are_bounded(void **state)
 {
 	struct fixture *f = (struct fixture *)*state;
@@ -156,6 +201,8 @@ int main(void)
 		ON_FIXTURE(names_go_without_the_child),
 		ON_FIXTURE(names_go_when_we_are_killed),
 		ON_FIXTURE(a_name_that_was_taken_over_stays),
+		ON_FIXTURE(numbers_are_not_given_anew),
+		ON_FIXTURE(descriptors_are_closed),
 		ON_FIXTURE(names_are_bounded),
 	};
 

@@ -15,18 +15,39 @@ void remover_init(struct remover *remover)
 	remover->ended_fd = remover->gone_fd = -1;
 }
 
+/*
+ * Many file systems give the number of what was removed to what is made next. It is held where a descriptor is left for
+ * that: without, a socket that the next run makes while the child of one that was killed still stands would be taken for ours.
+ */
 int remover_note(struct remover *remover, const char *path)
 {
 	struct stat st;
+	int fd;
 
 	if (remover->count == REMOVER_NAMES_MAX)
 		return -ENOSPC;
-	if (lstat(path, &st) < 0)
-		return -errno;
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if ((fd >= 0 ? fstat(fd, &st) : lstat(path, &st)) < 0) {
+		int err = -errno;
+
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
 	remover->names[remover->count].path = path;
 	remover->names[remover->count].device = st.st_dev;
-	remover->names[remover->count++].inode = st.st_ino;
+	remover->names[remover->count].inode = st.st_ino;
+	remover->names[remover->count++].fd = fd;
 	return 0;
+}
+
+static void let_go(struct remover *remover)
+{
+	for (unsigned i = 0; i < remover->count; i++) {
+		if (remover->names[i].fd >= 0)
+			close(remover->names[i].fd);
+		remover->names[i].fd = -1;
+	}
 }
 
 /* What another run has put in a name's place meanwhile is that one's. */
@@ -41,6 +62,28 @@ static void remove_all(const struct remover *remover)
 	}
 }
 
+/* All descriptors from 2 on, but those that hold what names name. */
+static void close_others(const struct remover *remover)
+{
+	unsigned from = 2;
+
+	for (;;) {
+		unsigned held = ~0U; /* the lowest one from there on */
+
+		for (unsigned i = 0; i < remover->count; i++) {
+			unsigned fd = (unsigned)remover->names[i].fd; /* -1: as none */
+
+			if (fd >= from && fd < held)
+				held = fd;
+		}
+		if (held > from)
+			(void)close_range(from, held == ~0U ? held : held - 1, 0);
+		if (held == ~0U)
+			return;
+		from = held + 1;
+	}
+}
+
 _Noreturn static void wait_and_remove(const struct remover *remover, int ended_fd, int gone_fd)
 {
 	sigset_t all;
@@ -52,7 +95,7 @@ _Noreturn static void wait_and_remove(const struct remover *remover, int ended_f
 	/* Nothing else stays open in here: above all no end of a pipe that others wait for. */
 	(void)dup2(ended_fd, 0);
 	(void)dup2(gone_fd, 1);
-	(void)close_range(2, ~0U, 0);
+	close_others(remover);
 	while (read(0, &byte, 1) < 0 && errno == EINTR)
 		;
 	remove_all(remover);
@@ -90,6 +133,7 @@ int remover_start(struct remover *remover)
 	}
 	if (r < 0)
 		return r;
+	let_go(remover); /* the child holds them */
 	remover->ended_fd = ended[1];
 	remover->gone_fd = gone[0];
 	return 0;
@@ -107,5 +151,6 @@ void remover_end(struct remover *remover)
 			;
 		close(remover->gone_fd);
 	}
+	let_go(remover);
 	remover_init(remover);
 }

@@ -15,6 +15,7 @@ struct remover {
 		const char *path;
 		dev_t device; /* what it named when it was noted: nothing else is removed */
 		ino_t inode;
+		int fd; /* holds that, by O_PATH, so that nothing else gets its number; or -1 */
 	} names[REMOVER_NAMES_MAX];
 	unsigned count;
 	int ended_fd; /* closes when we end; -1: there is no child */
