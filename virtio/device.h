@@ -82,7 +82,8 @@ struct virtio_type {
 	void (*reset)(struct virtio_dev *dev);
 	/*
 	 * After reset: whether something is still in flight, for as long as its medium takes. Then the type says
-	 * virtio_dev_drained when the last of it has ended. NULL: never.
+	 * virtio_dev_drained when the last of it has ended. NULL: never. Also true while what ready() began is not over:
+	 * then it is not waited for before the driver resets or stops a queue.
 	 */
 	bool (*busy)(const struct virtio_dev *dev);
 	/*
@@ -294,7 +295,7 @@ void virtio_used(struct virtio_dev *dev, unsigned queue);
  */
 void virtio_dev_failed(struct virtio_dev *dev);
 
-/* For device types: since its reset the device was busy, and is not any more. */
+/* For device types: the device was busy, and is not any more. Whoever waits for that goes on. */
 void virtio_dev_drained(struct virtio_dev *dev);
 
 /* For device types: the config space changed. */

@@ -31,8 +31,7 @@
 #include "virtio/vhost_user.h"
 
 enum {
-	RING_MS = 5,		 /* for a doorbell that its back-end makes wait */
-	INFLIGHT_MAX = 16 << 20, /* bytes that a back-end may want for its notes */
+	RING_MS = 5, /* for a doorbell that its back-end makes wait */
 };
 
 /* The end of a back-end. */
@@ -56,7 +55,7 @@ static void on_link(void *opaque, uint32_t events)
 	struct vhost *vhost = opaque;
 
 	(void)events;
-	if (!vhost_stop_heard(vhost) && vhost_user_link_silent(&vhost->link) < 0)
+	if (!vhost_heard(vhost) && vhost_user_link_silent(&vhost->link) < 0)
 		vhost_gone(vhost);
 }
 
@@ -97,50 +96,12 @@ static bool ring_in_one_region(const struct virtqueue *vq)
 	       in_one_region(vq->mem, vq->used, 6 + 8 * num);
 }
 
-static int tell_state(struct vhost *vhost, enum vhost_user_request request, unsigned index,
-		      uint32_t value, bool ack)
-{
-	uint8_t payload[8];
-	const struct vhost_user_msg msg = { .request = request, .payload = payload, .len = 8 };
-
-	le32_store(payload, index);
-	le32_store(payload + 4, value);
-	return vhost_user_tell(&vhost->link, &msg, ack);
-}
-
-static int tell_address(struct vhost *vhost, unsigned index)
-{
-	const struct virtqueue *vq = &vhost->dev->queues[index];
-	uint8_t payload[40] = { 0 };
-	const struct vhost_user_msg msg = { .request = VHOST_USER_SET_VRING_ADDR,
-					    .payload = payload,
-					    .len = sizeof(payload) };
-
-	le32_store(payload, index);
-	le64_store(payload + 8, vhost_user_address(vq->desc));
-	le64_store(payload + 16, vhost_user_address(vq->used));
-	le64_store(payload + 24, vhost_user_address(vq->avail));
-	return vhost_user_tell(&vhost->link, &msg, false);
-}
-
-static int tell_eventfd(struct vhost *vhost, enum vhost_user_request request, unsigned index,
-			int fd)
-{
-	uint8_t payload[8];
-	const struct vhost_user_msg msg = {
-		.request = request, .payload = payload, .len = 8, .fds = &fd, .fd_count = 1
-	};
-
-	le64_store(payload, index);
-	return vhost_user_tell(&vhost->link, &msg, false);
-}
-
 /*
  * A doorbell by our own hand, where KVM does not ring it. A back-end can have filled the counter, which is as
  * good as rung, and made it one at which a write waits. Who fills it just after we looked does so to
  * make us wait: that is cut off, and happens once.
  */
-static void vhost_ring(struct virtio_dev *dev, unsigned index)
+void vhost_ring(struct virtio_dev *dev, unsigned index)
 {
 	struct vhost *vhost = dev->priv;
 	struct pollfd room = { .fd = dev->kick_fd[index], .events = POLLOUT };
@@ -151,96 +112,6 @@ static void vhost_ring(struct virtio_dev *dev, unsigned index)
 		return;
 	vhost->link.why = "it makes a doorbell wait";
 	vhost_gone(vhost);
-}
-
-static int start_queue(struct vhost *vhost, unsigned index)
-{
-	struct virtio_dev *dev = vhost->dev;
-	int r = tell_state(vhost, VHOST_USER_SET_VRING_NUM, index, dev->queues[index].num, false);
-
-	if (!r)
-		r = tell_state(vhost, VHOST_USER_SET_VRING_BASE, index, 0, false);
-	if (!r)
-		r = tell_address(vhost, index);
-	if (!r)
-		r = tell_eventfd(vhost, VHOST_USER_SET_VRING_CALL, index, vhost->call[index].fd);
-	if (!r)
-		r = tell_eventfd(vhost, VHOST_USER_SET_VRING_KICK, index, dev->kick_fd[index]);
-	if (r < 0)
-		return r;
-	vhost->started[index] = true;
-	if (vhost->features & VHOST_USER_F_PROTOCOL_FEATURES)
-		r = tell_state(vhost, VHOST_USER_SET_VRING_ENABLE, index, 1, true);
-	/* Chains may have been offered, and kicked, before the back-end listened. */
-	if (!r)
-		vhost_ring(dev, index);
-	return vhost->gone ? -ECONNRESET : r;
-}
-
-static int tell_inflight(struct vhost *vhost, uint64_t size, uint64_t offset)
-{
-	uint8_t payload[24] = { 0 };
-	const struct vhost_user_msg msg = { .request = VHOST_USER_SET_INFLIGHT_FD,
-					    .payload = payload,
-					    .len = 20,
-					    .fds = &vhost->inflight_fd,
-					    .fd_count = 1 };
-
-	le64_store(payload, size);
-	le64_store(payload + 8, offset);
-	le16_store(payload + 16, (uint16_t)vhost->dev->queue_count);
-	le16_store(payload + 18, vhost->dev->queues[0].num_max);
-	return vhost_user_tell(&vhost->link, &msg, true);
-}
-
-/*
- * A back-end that keeps notes of what is in flight in memory that outlives it gets that memory before
- * the rings start. We only hold it: this front end does not reconnect.
- */
-static int start_inflight(struct vhost *vhost)
-{
-	uint8_t payload[20] = { 0 };
-	uint8_t reply[20];
-	const struct vhost_user_msg ask = { .request = VHOST_USER_GET_INFLIGHT_FD,
-					    .payload = payload,
-					    .len = sizeof(payload) };
-	uint64_t size, offset;
-	int r;
-
-	if (!(vhost->protocol & VHOST_USER_P_INFLIGHT_SHMFD))
-		return 0;
-	if (vhost->inflight_fd >= 0)
-		close(vhost->inflight_fd);
-	vhost->inflight_fd = -1;
-	le16_store(payload + 16, (uint16_t)vhost->dev->queue_count);
-	le16_store(payload + 18, vhost->dev->queues[0].num_max);
-	r = vhost_user_ask(&vhost->link, &ask, reply, sizeof(reply), &vhost->inflight_fd);
-	if (r < 0)
-		return r;
-	size = le64_load(reply);
-	offset = le64_load(reply + 8);
-	if (!range_fits(offset, size, INFLIGHT_MAX)) {
-		vhost->link.why = "it wants too much memory for its notes";
-		return -EPROTO;
-	}
-	return size ? tell_inflight(vhost, size, offset) : 0;
-}
-
-static int start(struct vhost *vhost)
-{
-	struct virtio_dev *dev = vhost->dev;
-	/* Bits that we answer for ourselves (a MAC address) are not the back-end's to know. */
-	uint64_t features = (dev->driver_features & vhost->features) |
-			    (vhost->features & VHOST_USER_F_PROTOCOL_FEATURES);
-	int r = vhost_user_tell_u64(&vhost->link, VHOST_USER_SET_FEATURES, features);
-
-	if (!r)
-		r = start_inflight(vhost);
-	for (unsigned i = 0; !r && i < dev->queue_count; i++) {
-		if (dev->queues[i].ready)
-			r = start_queue(vhost, i);
-	}
-	return r;
 }
 
 static void vhost_ready(struct virtio_dev *dev)
@@ -257,8 +128,7 @@ static void vhost_ready(struct virtio_dev *dev)
 			return;
 		}
 	}
-	if (start(vhost) < 0)
-		vhost_gone(vhost);
+	vhost_begin(vhost);
 }
 
 /* Config space. */
@@ -287,8 +157,9 @@ static void vhost_config_write(struct virtio_dev *dev, size_t offset, const void
 	le32_store(payload, VHOST_BLK_CONFIG_WCE);
 	le32_store(payload + 4, 1);
 	payload[12] = vhost->config[offset];
-	/* While a ring is asked back, the next answer is that one. */
-	if (vhost_user_tell(&vhost->link, &msg, !vhost_busy(dev)) < 0)
+	/* While an answer is awaited, the next one is that; nor is anything waited for then. */
+	if ((vhost_busy(dev) ? vhost_user_tell_later(&vhost->link, &msg, false)
+			     : vhost_user_tell(&vhost->link, &msg, true)) < 0)
 		vhost_gone(vhost);
 }
 
@@ -314,7 +185,7 @@ static void vhost_free(struct vhost *vhost, struct loop *loop)
 	if (vhost->inflight_fd >= 0)
 		close(vhost->inflight_fd);
 	cutoff_fini(&vhost->cutoff);
-	vhost_drain_fini(vhost);
+	vhost_talk_fini(vhost);
 	free(vhost);
 }
 
@@ -379,7 +250,7 @@ static int make_device(struct vhost *vhost, struct virtio_dev *dev, unsigned ind
 	if (!r)
 		r = cutoff_init(&vhost->cutoff);
 	if (!r)
-		r = vhost_drain_init(vhost, loop);
+		r = vhost_talk_init(vhost, loop);
 	if (!r)
 		r = loop_add(loop, vhost->link.fd, EPOLLIN, on_link, vhost);
 	if (r < 0)

@@ -28,6 +28,15 @@ struct vhost_drain {
 	gpa_t avail_idx, used_idx;
 };
 
+/* Rings that are given to the back-end: how far that has come. */
+struct vhost_start {
+	bool on;
+	bool asked;   /* the answer to the step is awaited */
+	bool dropped; /* the driver has taken the device back: what is left is not told */
+	unsigned step;
+	uint64_t notes_size, notes_offset; /* of the back-end's notes on requests in flight */
+};
+
 struct vhost {
 	struct virtio_dev *dev;
 	struct vhost_user_link link;
@@ -39,12 +48,13 @@ struct vhost {
 	bool gone;	    /* it is not asked any more */
 	loop_fn gone_fn;
 	void *gone_opaque;
-	bool started[VIRTIO_MAX_QUEUES];
-	struct cutoff cutoff; /* of doorbells that we ring */
+	struct cutoff cutoff;		 /* of doorbells that we ring */
+	bool started[VIRTIO_MAX_QUEUES]; /* the back-end has it */
+	struct vhost_start start;
 	struct vhost_drain drain[VIRTIO_MAX_QUEUES];
-	struct loop_timer *drain_timer; /* armed while a ring drains */
-	unsigned drain_ticks;		/* left of the time for requests, of all of them */
-	unsigned answer_ticks;		/* left of the time for the answer that is awaited */
+	unsigned drain_ticks;	  /* left of the time for requests, of all of them */
+	unsigned answer_ticks;	  /* left of the time for the answer that is awaited */
+	struct loop_timer *timer; /* armed while rings are given or taken back */
 	struct vhost_call call[VIRTIO_MAX_QUEUES];
 	int inflight_fd; /* the back-end's notes on requests in flight, -1: it wants none */
 	size_t config_size;
@@ -60,14 +70,35 @@ static inline uint64_t vhost_user_address(gpa_t at)
 /* vhost_user.c: the back-end's end, once; link->why says why. */
 void vhost_gone(struct vhost *vhost);
 
-/* vhost_user_stop.c: what struct virtio_type has of these names, and what they need. 0 or -errno. */
-void vhost_reset(struct virtio_dev *dev);
+/*
+ * vhost_user_talk.c: what struct virtio_type has of these names, and what is under way with the back-end.
+ * vhost_go_on does what can be done of it without waiting, and is called again when there is more; vhost_heard is for
+ * when the back-end spoke, false: it was not asked. vhost_in_time: @r is 0 while an answer is awaited or -errno; a
+ * back-end that is too late, or failed, is gone; what has become of @r. 0 or -errno.
+ */
 bool vhost_busy(const struct virtio_dev *dev);
 void vhost_settle(struct virtio_dev *dev, int ms);
+void vhost_go_on(struct vhost *vhost);
+bool vhost_heard(struct vhost *vhost);
+int vhost_in_time(struct vhost *vhost, int r);
+int vhost_talk_init(struct vhost *vhost, struct loop *loop);
+void vhost_talk_fini(struct vhost *vhost);
+
+/* vhost_user_start.c: begins to give the rings to the back-end; and goes on with it, true: that is over. */
+void vhost_begin(struct vhost *vhost);
+bool vhost_start_go_on(struct vhost *vhost);
+
+/*
+ * vhost_user_stop.c: what struct virtio_type has of these names; goes on taking rings back; the ring whose answer is
+ * awaited, or that can be asked back now, -1: none.
+ */
+void vhost_reset(struct virtio_dev *dev);
 void vhost_queue_stop(struct virtio_dev *dev, unsigned index);
-bool vhost_stop_heard(struct vhost *vhost); /* the back-end spoke; false: it was not asked */
-int vhost_drain_init(struct vhost *vhost, struct loop *loop);
-void vhost_drain_fini(struct vhost *vhost);
+void vhost_take_back(struct vhost *vhost);
+int vhost_next_ring(const struct vhost *vhost);
+
+/* vhost_user.c: rings the doorbell of queue @index by our own hand, as struct virtio_type has it. */
+void vhost_ring(struct virtio_dev *dev, unsigned index);
 
 /*
  * vhost_user_setup.c: everything that is settled before there is a device: features, protocol, config

@@ -206,6 +206,26 @@ int vhost_user_ask_later(struct vhost_user_link *link, const struct vhost_user_m
 	return r < 0 ? r : expect(link, msg->request, len);
 }
 
+int vhost_user_tell_later(struct vhost_user_link *link, const struct vhost_user_msg *msg, bool ack)
+{
+	const bool wait = ack && link->acks;
+	int r = send_msg(link, msg, wait ? VHOST_USER_NEED_REPLY : 0, now_ms());
+
+	if (!r && wait)
+		r = expect(link, msg->request, 8);
+	return !r && wait ? 1 : r;
+}
+
+int vhost_user_acknowledged(struct vhost_user_link *link)
+{
+	uint8_t answer[8];
+	int r = vhost_user_answer(link, answer, NULL);
+
+	if (r > 0 && le64_load(answer))
+		r = failed(link, -EPROTO, "it refuses what it is told");
+	return r;
+}
+
 int vhost_user_ask_u64(struct vhost_user_link *link, enum vhost_user_request request,
 		       uint64_t *value)
 {

@@ -9,7 +9,7 @@
  * reason in words in link->why. Nothing is retried on a link that failed.
  *
  * A link belongs to one thread. Calls may wait for the back-end, link->wait_ms at most each; but for
- * vhost_user_ask_later and vhost_user_answer.
+ * those that say that they do not.
  */
 #ifndef VIRTIO_VHOST_USER_MSG_H
 #define VIRTIO_VHOST_USER_MSG_H
@@ -123,8 +123,8 @@ int vhost_user_ask(struct vhost_user_link *link, const struct vhost_user_msg *ms
 		   size_t len, int *fd);
 
 /*
- * The same in two steps, for who must not wait: sends @msg, to which @len bytes without a descriptor are
- * the answer. Nothing else is sent that has an answer until that one is here. 0 or -errno.
+ * The same in two steps, for who must not wait: sends @msg, to which @len bytes are the
+ * answer. Nothing else is sent that has an answer until that one is here. 0 or -errno.
  */
 int vhost_user_ask_later(struct vhost_user_link *link, const struct vhost_user_msg *msg,
 			 size_t len);
@@ -134,6 +134,13 @@ int vhost_user_ask_later(struct vhost_user_link *link, const struct vhost_user_m
  * @fd as for vhost_user_ask.
  */
 int vhost_user_answer(struct vhost_user_link *link, void *reply, int *fd);
+
+/*
+ * vhost_user_tell for who must not wait. 1: an acknowledgement is awaited, which vhost_user_acknowledged takes as
+ * vhost_user_answer does (-EPROTO: it is a no); 0: there will be none; or -errno, also if the message does not find room.
+ */
+int vhost_user_tell_later(struct vhost_user_link *link, const struct vhost_user_msg *msg, bool ack);
+int vhost_user_acknowledged(struct vhost_user_link *link);
 
 /* vhost_user_ask for requests without payload whose answer is one number. */
 int vhost_user_ask_u64(struct vhost_user_link *link, enum vhost_user_request request,

@@ -8,15 +8,13 @@
  * answer, which others than QEMU's give only when their requests are through, has its time, too. It is the driver who
  * waits, and not the loop: so each time a back-end that is slow and honest gets as long as before.
  */
-#include <poll.h>
-#include <time.h>
+#include <errno.h>
 
 #include "base/le.h"
 #include "virtio/vhost_user.h"
 
 enum {
 	DRAIN_MS = 2000, /* for a disk's requests */
-	TICK_NS = 1000000,
 };
 
 /* Whether the back-end has answered all that the driver announced. */
@@ -49,20 +47,14 @@ static bool is_back(struct vhost *vhost, unsigned index)
 	uint8_t reply[8];
 	int r = vhost_user_answer(&vhost->link, reply, NULL);
 
-	if (r == 0 && !vhost->answer_ticks) {
-		vhost->link.why = "it does not answer in time";
-		r = -1;
-	} else if (r > 0 && le32_load(reply) != index) {
+	if (r > 0 && le32_load(reply) != index) {
 		vhost->link.why = "it stops another queue than it was told to";
-		r = -1;
+		r = -EPROTO;
 	}
-	if (r < 0)
-		vhost_gone(vhost);
-	return r > 0;
+	return vhost_in_time(vhost, r) > 0;
 }
 
-/* The ring whose answer is awaited, or that can be asked back now; -1: none. */
-static int next_ring(const struct vhost *vhost)
+int vhost_next_ring(const struct vhost *vhost)
 {
 	int ready = -1;
 
@@ -77,12 +69,12 @@ static int next_ring(const struct vhost *vhost)
 	return ready;
 }
 
-/* One ring after the other, as far as it goes without waiting. True when none is out any more. */
-static bool take_back(struct vhost *vhost)
+/* One after the other, as far as it goes without waiting. */
+void vhost_take_back(struct vhost *vhost)
 {
 	int ring;
 
-	while (!vhost->gone && (ring = next_ring(vhost)) >= 0) {
+	while (!vhost->gone && (ring = vhost_next_ring(vhost)) >= 0) {
 		struct vhost_drain *drain = &vhost->drain[ring];
 
 		if (!drain->asked)
@@ -91,11 +83,9 @@ static bool take_back(struct vhost *vhost)
 			break;
 		*drain = (struct vhost_drain){ .on = false };
 	}
-	for (unsigned i = 0; vhost->gone && i < vhost->dev->queue_count; i++)
-		vhost->drain[i] = (struct vhost_drain){ .on = false };
-	return !vhost_busy(vhost->dev);
 }
 
+/* From now on ring @index is to be taken back. */
 static void stop_queue(struct vhost *vhost, unsigned index)
 {
 	const struct virtqueue *vq = &vhost->dev->queues[index];
@@ -110,86 +100,22 @@ static void stop_queue(struct vhost *vhost, unsigned index)
 	};
 	if (!vhost->drain_ticks && vhost->kind == VHOST_USER_BLK)
 		vhost->drain_ticks = DRAIN_MS;
-	if (!take_back(vhost))
-		loop_timer_arm(vhost->drain_timer, TICK_NS);
-}
-
-bool vhost_busy(const struct virtio_dev *dev)
-{
-	const struct vhost *vhost = dev->priv;
-
-	for (unsigned i = 0; i < dev->queue_count; i++) {
-		if (vhost->drain[i].on)
-			return true;
-	}
-	return false;
-}
-
-static void go_on(struct vhost *vhost)
-{
-	if (!take_back(vhost)) {
-		loop_timer_arm(vhost->drain_timer, TICK_NS);
-		return;
-	}
-	vhost->drain_ticks = 0;
-	loop_timer_arm(vhost->drain_timer, 0);
-	virtio_dev_drained(vhost->dev);
-}
-
-/* A millisecond later. */
-static void tick(void *opaque)
-{
-	struct vhost *vhost = opaque;
-
-	if (!vhost_busy(vhost->dev))
-		return;
-	if (vhost->drain_ticks)
-		vhost->drain_ticks--;
-	if (vhost->answer_ticks)
-		vhost->answer_ticks--;
-	go_on(vhost);
-}
-
-bool vhost_stop_heard(struct vhost *vhost)
-{
-	if (!vhost_busy(vhost->dev) || next_ring(vhost) < 0)
-		return false;
-	go_on(vhost);
-	return true;
-}
-
-/* A millisecond, or until the answer comes that is awaited. */
-void vhost_settle(struct virtio_dev *dev, int ms)
-{
-	struct vhost *vhost = dev->priv;
-	struct pollfd answer = { .fd = vhost->link.fd, .events = POLLIN };
-	const struct timespec pause = { .tv_nsec = TICK_NS };
-
-	if (ms && next_ring(vhost) >= 0)
-		(void)poll(&answer, 1, TICK_NS / 1000000);
-	else if (ms)
-		(void)nanosleep(&pause, NULL);
-	tick(vhost);
 }
 
 void vhost_queue_stop(struct virtio_dev *dev, unsigned index)
 {
 	stop_queue(dev->priv, index);
+	if (vhost_busy(dev))
+		vhost_go_on(dev->priv);
 }
 
 void vhost_reset(struct virtio_dev *dev)
 {
+	struct vhost *vhost = dev->priv;
+
+	vhost->start.dropped = true;
 	for (unsigned i = 0; i < dev->queue_count; i++)
-		stop_queue(dev->priv, i);
-}
-
-int vhost_drain_init(struct vhost *vhost, struct loop *loop)
-{
-	return loop_timer_add(loop, tick, vhost, &vhost->drain_timer);
-}
-
-void vhost_drain_fini(struct vhost *vhost)
-{
-	if (vhost->drain_timer)
-		loop_timer_arm(vhost->drain_timer, 0);
+		stop_queue(vhost, i);
+	if (vhost_busy(dev))
+		vhost_go_on(vhost);
 }

@@ -53,7 +53,7 @@ static bool is_signalled(const struct vm *vm)
 	return poll(&signal, 1, 0) > 0;
 }
 
-/* Waits for device @index; *@waited is of all together. A back-end's time ends by itself (vhost_user_stop.c). */
+/* Waits for device @index; *@waited is of all together. A back-end's time ends by itself (vhost_user_talk.c). */
 static bool settle(const struct vm *vm, unsigned index, bool again, unsigned *waited)
 {
 	while (!virtio_dev_settle(vm->devices[index].dev, SLICE_MS)) {

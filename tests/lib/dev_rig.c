@@ -42,8 +42,19 @@ void rig_start(struct dev_rig *rig, uint64_t features, unsigned queues)
 		assert_true(dr_setup_queue(rig->dev, i, &rig->ring[i]));
 	}
 	assert_true(dr_driver_ok(rig->dev));
-	rig_settle(rig);
+	rig_await(rig);
 	rig->pulses = atomic_load(&rig->irq.pulses);
+}
+
+void rig_await(struct dev_rig *rig)
+{
+	unsigned waited = 0;
+
+	while (rig->dev->type->busy && rig->dev->type->busy(rig->dev)) {
+		assert_true(waited++ < RIG_WAIT_MS / 10);
+		assert_true(loop_turn(rig->loop, 10) >= 0);
+	}
+	rig_settle(rig);
 }
 
 void rig_settle(struct dev_rig *rig)

@@ -47,6 +47,9 @@ void rig_start(struct dev_rig *rig, uint64_t features, unsigned queues);
 /* Turns the loop until nothing is ready. */
 void rig_settle(struct dev_rig *rig);
 
+/* The same, and until the device is busy with nothing. */
+void rig_await(struct dev_rig *rig);
+
 /*
  * Offers the chain of @count buffers in descriptors from @first on, in queue @queue, and rings the
  * doorbell if the device wants it.

@@ -91,6 +91,7 @@ static void drip(int to, const uint8_t *data, size_t len)
 
 static void wait_until_late(struct fake_backend *fake)
 {
+	atomic_store(&fake->waits, true);
 	while (!atomic_load(&fake->late))
 		(void)poll(NULL, 0, 1);
 }

@@ -40,6 +40,7 @@ struct fake_backend {
 	enum fake_trick trick;
 	uint32_t trick_at; /* the request that it plays it on */
 	atomic_bool late;
+	atomic_bool waits; /* it has begun to wait for that */
 
 	/* What it was told. Read it after a request that it has answered, or after fake_stop. */
 	uint64_t agreed, agreed_protocol;

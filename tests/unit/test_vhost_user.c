@@ -197,6 +197,7 @@ static void inflight_is_held(void **state)
 	b.rig.dev->irq = &b.rig.irq.line;
 	assert_true(dr_negotiate(b.rig.dev, VIRTIO_F_VERSION_1));
 	virtio_set_status(b.rig.dev, virtio_status(b.rig.dev) | VIRTIO_S_DRIVER_OK);
+	rig_await(&b.rig);
 	assert_int_equal(b.gone, 1);
 	assert_true(rig_broken(&b.rig));
 	vhost_rig_fini(&b);

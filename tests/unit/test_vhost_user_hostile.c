@@ -25,16 +25,6 @@
 #include "tests/lib/vhost_rig.h"
 #include "virtio/vhost_user.h"
 
-static atomic_uint slept_ms;
-
-/* In place of the C library's: the front end waits for a disk's requests, and these tests do not. */
-int nanosleep(const struct timespec *time, struct timespec *left)
-{
-	(void)left;
-	atomic_fetch_add(&slept_ms, (unsigned)(time->tv_sec * 1000 + time->tv_nsec / 1000000));
-	return 0;
-}
-
 static int filled_when_polled = -1; /* an eventfd */
 
 /* In place of the C library's: somebody else fills the eventfd just after it was seen to have room. */
@@ -145,140 +135,11 @@ static void doorbell_filled_at_the_start(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		assert_true(dr_setup_queue(b.rig.dev, i, &b.rig.ring[i]));
 	(void)dr_driver_ok(b.rig.dev);
+	rig_await(&b.rig);
 	(void)alarm(0);
 	filled_when_polled = -1;
 	assert_int_equal(b.gone, 1);
 	vhost_rig_fini(&b);
-}
-
-static void disk_of_four(struct vhost_rig *b)
-{
-	vhost_rig_init(b);
-	b->fake.features |= BLK_F_MQ;
-	b->fake.queue_num = 4;
-	le16_store(b->fake.config + 34, 4);
-	assert_int_equal(vhost_rig_create(b, VHOST_USER_BLK), 0);
-}
-
-static void announce(struct vhost_rig *b)
-{
-	rig_start(&b->rig, 0, 4);
-	for (unsigned i = 0; i < 4; i++)
-		dr_set_avail_idx(&b->rig.ring[i], 1);
-}
-
-/*
- * A driver that announces in all its rings what it never offered: its reset waits for that once, not for each,
- * and the next one as long again, since it is nobody else who waits.
- */
-static void drains_are_bounded_together(void **state)
-{
-	struct vhost_rig b;
-
-	(void)state;
-	disk_of_four(&b);
-	for (unsigned round = 0; round < 2; round++) {
-		announce(&b);
-		atomic_store(&slept_ms, 0);
-		virtio_set_status(b.rig.dev, 0);
-		assert_int_equal(atomic_load(&slept_ms), 0);
-		rig_reset(&b.rig);
-		assert_in_range(atomic_load(&slept_ms), 1000, 2000);
-	}
-	assert_int_equal(b.gone, 0);
-	vhost_rig_fini(&b);
-}
-
-static void count_call(void *opaque)
-{
-	++*(unsigned *)opaque;
-}
-
-static void count_hold(void *opaque, const atomic_bool *draining)
-{
-	assert_true(atomic_load(draining));
-	count_call(opaque);
-}
-
-/* *@told counts: once when the driver is held, once when it is let go. */
-static void count_holds(struct vhost_rig *b, unsigned *told)
-{
-	b->rig.dev->hold = count_hold;
-	b->rig.dev->let_go = count_call;
-	b->rig.dev->hold_opaque = told;
-}
-
-static void turn_until_let_go(struct vhost_rig *b, const unsigned *told)
-{
-	unsigned turns = 0;
-
-	while (*told < 2) {
-		assert_true(turns++ < RIG_WAIT_MS / 10);
-		assert_true(loop_turn(b->rig.loop, 10) >= 0);
-	}
-}
-
-/* A back-end that is slow: the loop goes on, and the ring is its own until it has answered. */
-static void slow_is_waited_for(void **state)
-{
-	for (unsigned reset = 0; reset < 2; reset++) {
-		unsigned told = 0;
-		struct vhost_rig b;
-
-		(void)state;
-		disk_of_four(&b);
-		count_holds(&b, &told);
-		announce(&b);
-		for (unsigned i = 1; i < 4; i++)
-			dr_set_avail_idx(&b.rig.ring[i], 0);
-		if (reset)
-			virtio_set_status(b.rig.dev, 0);
-		else
-			virtio_queue_set_ready(b.rig.dev, 0, 0);
-		assert_int_equal(told, 1);
-		for (unsigned i = 0; i < 20; i++)
-			assert_true(loop_turn(b.rig.loop, 5) >= 0);
-		assert_int_equal(told, 1);
-		assert_int_not_equal(virtio_status(b.rig.dev), 0);
-		dr_set_avail_idx(&b.rig.ring[0], 0);
-		turn_until_let_go(&b, &told);
-		assert_int_equal(virtio_status(b.rig.dev) == 0, reset);
-		assert_int_equal(b.gone, 0);
-		vhost_rig_fini(&b);
-	}
-}
-
-/*
- * One that gives a ring back late, as others than QEMU's do while a medium has something: nobody waits but the
- * driver. And one that never does, for as long as an answer has.
- */
-static void late_is_not_waited_for(void **state)
-{
-	for (unsigned never = 0; never < 2; never++) {
-		unsigned told = 0;
-		struct vhost_rig b;
-
-		(void)state;
-		vhost_rig_init(&b);
-		b.fake.trick = FAKE_LATE;
-		b.fake.trick_at = VHOST_USER_GET_VRING_BASE;
-		assert_int_equal(vhost_rig_create(&b, VHOST_USER_FS), 0);
-		rig_start(&b.rig, 0, 2);
-		count_holds(&b, &told);
-		if (never)
-			((struct vhost *)b.rig.dev->priv)->link.wait_ms = 40;
-		virtio_set_status(b.rig.dev, 0);
-		for (unsigned i = 0; !never && i < 20; i++)
-			assert_true(loop_turn(b.rig.loop, 5) >= 0);
-		assert_int_equal(told, 1);
-		assert_int_not_equal(virtio_status(b.rig.dev), 0);
-		atomic_store(&b.fake.late, !never);
-		turn_until_let_go(&b, &told);
-		assert_int_equal(virtio_status(b.rig.dev), 0);
-		assert_int_equal(b.gone, never);
-		assert_int_equal(atomic_load(&b.fake.ring[1].stopped), !never);
-		vhost_rig_fini(&b);
-	}
 }
 
 /* Every trick on every question of the first talk: refused, or seen through; nothing is left behind. */
@@ -338,7 +199,7 @@ static void hostile_later(void **state)
 				virtio_set_status(b.rig.dev,
 						  virtio_status(b.rig.dev) | VIRTIO_S_DRIVER_OK);
 				virtio_kick(b.rig.dev, 0);
-				rig_settle(&b.rig);
+				rig_await(&b.rig);
 				rig_reset(&b.rig);
 			}
 			assert_int_equal(b.gone, 1);
@@ -467,9 +328,6 @@ int main(void)
 		cmocka_unit_test(blocking_eventfds),
 		cmocka_unit_test(test_threat_09_blocking_doorbells),
 		cmocka_unit_test(doorbell_filled_at_the_start),
-		cmocka_unit_test(drains_are_bounded_together),
-		cmocka_unit_test(slow_is_waited_for),
-		cmocka_unit_test(late_is_not_waited_for),
 		cmocka_unit_test(hostile_at_first),
 		cmocka_unit_test(hostile_later),
 		cmocka_unit_test(stops_another_queue_and_refuses),
