@@ -93,7 +93,7 @@ ssize_t fd_message_send(int to, const void *data, size_t len, int flags, const i
 
 	if (count > FD_MESSAGE_MAX)
 		return -EINVAL;
-	if (count)
+	if (fds && count)
 		attach(&msg, &control, fds, count);
 	do
 		n = sendmsg(to, &msg, flags | MSG_NOSIGNAL);

@@ -261,7 +261,7 @@ int vhost_user_link_init(struct vhost_user_link *link, int fd)
 int vhost_user_link_silent(struct vhost_user_link *link)
 {
 	struct fd_message none = { .count = 0 };
-	char byte;
+	char byte = 0;
 	ssize_t n;
 
 	if (link->fd < 0)

@@ -177,7 +177,7 @@ static bool ends(int pidfd, int pipe, int ms)
 static int hear_daemon(int notify)
 {
 	struct fd_message got = { .count = 0 };
-	char byte;
+	char byte = 0;
 
 	(void)fd_message_receive(notify, &byte, 1, 0, 1, &got);
 	return fd_message_take(&got);
