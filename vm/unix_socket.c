@@ -3,6 +3,9 @@
 #include "vm/unix_socket.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,7 +37,7 @@ static int remove_stale(const struct sockaddr_un *address)
 	return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
-static int listen_at(const struct sockaddr_un *address, int *out)
+static int bind_and_listen(const struct sockaddr_un *address, int *out)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mode_t old;
@@ -52,6 +55,44 @@ static int listen_at(const struct sockaddr_un *address, int *out)
 	}
 	*out = fd;
 	return 0;
+}
+
+/*
+ * Whoever waits for the name connects as soon as it is there: it comes when the socket is listened at, as a second name of
+ * one that was bound beside it. -EEXIST: the name was taken meanwhile.
+ */
+static int listen_then_name(const struct sockaddr_un *address, int *out)
+{
+	struct sockaddr_un beside = { .sun_family = AF_UNIX };
+	int len = snprintf(beside.sun_path, sizeof(beside.sun_path), "%s.%d", address->sun_path,
+			   (int)getpid());
+	sigset_t all, before;
+	int r;
+
+	if (len < 0 || (size_t)len >= sizeof(beside.sun_path))
+		return -ENAMETOOLONG;
+	/* A signal that ends the run waits for that moment: the first name would stay. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &before);
+	r = bind_and_listen(&beside, out);
+	if (!r) {
+		r = link(beside.sun_path, address->sun_path) < 0 ? -errno : 0;
+		(void)unlink(beside.sun_path);
+		if (r < 0)
+			close(*out);
+	}
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+/* Where a file system has no second names, or the first is too long, the name is there a moment before. */
+static int listen_at(const struct sockaddr_un *address, int *out)
+{
+	int r = listen_then_name(address, out);
+
+	if (r == -EEXIST)
+		return -EADDRINUSE;
+	return r < 0 ? bind_and_listen(address, out) : 0;
 }
 
 int vm_unix_listen(const char *what, const char *path, struct remover *remover, int *fd)

@@ -95,7 +95,7 @@ free_port() {
 }
 
 # listening SOCKET: somebody listens at this name. That it is there says less: it is from bind(2) on, and until listen(2)
-# whoever connects is refused.
+# whoever connects is refused. (hvrun's own are there when they are listened at, under the name of a moment before.)
 listening() {
 	awk -v name="$1" '$4 == "00010000" && $8 == name { found = 1 } END { exit !found }' /proc/net/unix
 }

@@ -83,7 +83,7 @@ mkfifo "$TMP/narrow"
 for word in flood leave; do
 	exec 9<>"$TMP/narrow" 7<"$TMP/narrow"
 	start virtio-console --console virtio -a $word --control "$TMP/control" </dev/null >"$TMP/narrow" 7<&- 9<&-
-	until listening "$TMP/control" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+	until [ -S "$TMP/control" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 	sleep 1 # in which the guest fills the pipe
 	if [ $word = flood ]; then
 		if timeout 100 "$HVRUN" ctl "$TMP/control" status >"$TMP/state" 2>&1; then

@@ -11,7 +11,7 @@ machine() {
 	local guest=$1
 	shift
 	launch "$guest" -m 64M --timeout 250 --control "$S" "$@"
-	await listening "$S"
+	await [ -S "$S" ]
 	await grep -q . "$TMP/out"
 }
 

@@ -101,7 +101,7 @@ held() {
 	timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/spin.elf" -m 64M --root "$TMP/root" -a busy --log "$TMP/log" \
 		"$@" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
-	until { listening "$TMP/socket" && [ -e "$TMP/log" ]; } || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+	until { [ -S "$TMP/socket" ] && [ -e "$TMP/log" ]; } || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 over() {
 	status=0
@@ -128,7 +128,7 @@ elif ! command -v mke2fs >/dev/null; then
 	skip exec-gdb 'there is no mke2fs here'
 else
 	attach() {
-		timeout -k 5 "$LIMIT" gdb-multiarch -nx -batch "$1" -ex 'set confirm off' -ex "target remote $TMP/socket" \
+		timeout -k 5 "$LIMIT" gdb-multiarch -nx -batch "$1" -ex 'set confirm off' -ex 'set remotetimeout 300' -ex "target remote $TMP/socket" \
 			-ex 'hbreak guest_main' -ex 'continue' -ex 'backtrace 1' -ex 'delete' -ex "$2" </dev/null >"$TMP/gdb" 2>&1
 	}
 	for ends in continue kill; do
@@ -136,7 +136,7 @@ else
 		timeout -k 5 "$LIMIT" "$HVRUN" exec -k "$GUESTS/command.elf" -m 64M "${copied[@]}" -q -a status=7 \
 			--gdb "unix:$TMP/socket" -- true </dev/null >"$TMP/out" 2>"$TMP/err" &
 		pid=$!
-		until listening "$TMP/socket" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+		until [ -S "$TMP/socket" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 		attach "$GUESTS/command.elf" "$ends"
 		over
 		is exec-gdb-$ends "$status $(grep -c '^#0 .*guest_main ()' "$TMP/gdb") $(grep -c 'exited with code 07' "$TMP/gdb")" "$wanted"

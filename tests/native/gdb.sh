@@ -17,14 +17,14 @@ begin() {
 		</dev/null >"$TMP/out" 2>"$TMP/err" &
 	pid=$!
 	symbols=$GUESTS/$guest.elf
-	await listening "$SOCKET"
+	await [ -S "$SOCKET" ]
 }
 
 # gdb COMMAND...: attached to it; what gdb says in $TMP/gdb.
 gdb() {
 	local args=() c
 	for c; do args+=(-ex "$c"); done
-	timeout -k 5 "$LIMIT" gdb-multiarch -nx -batch "$symbols" -ex 'set pagination off' \
+	timeout -k 5 "$LIMIT" gdb-multiarch -nx -batch "$symbols" -ex 'set pagination off' -ex 'set remotetimeout 300' \
 		-ex 'set confirm off' -ex "target remote $SOCKET" "${args[@]}" </dev/null >"$TMP/gdb" 2>&1
 }
 
@@ -101,7 +101,7 @@ if grep -q 'for ever' "$TMP/out"; then ok native-gdb-runs-on; else not_ok native
 	printf '%s\n' 'backtrace' 'info registers rip' 'monitor info devices' 'monitor info regs' \
 		'monitor dtb' 'monitor nonsense' 'monitor help' 'kill'
 } | timeout -k 5 "$LIMIT" gdb-multiarch -nx -q "$symbols" -ex 'set confirm off' -ex 'set pagination off' \
-	-ex "target remote $SOCKET" -ex 'continue &' >"$TMP/gdb" 2>&1
+	-ex 'set remotetimeout 300' -ex "target remote $SOCKET" -ex 'continue &' >"$TMP/gdb" 2>&1
 over
 told native-gdb-interrupt 'received signal SIGINT|stopped' '^#0 '
 told native-gdb-monitor 'virtio-rng at 0x' 'vcpu 0' 'described by ACPI' 'no such command' 'info regs +all'

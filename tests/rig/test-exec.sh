@@ -198,7 +198,16 @@ case_bisect() { # the step of tests/examples with a stock kernel that is good, a
 	words
 }
 case_as_root_panic() {
-	in_guest -- sh -c 'echo on its way; sleep 1; echo c >/proc/sysrq-trigger' </dev/null >/tmp/out 2>/tmp/err
+	: >/tmp/out
+	{
+		until grep -q 'on its way' /tmp/out || [ -e /tmp/ended ]; do sleep 0.1; done
+		echo
+	} | {
+		in_guest -- sh -c 'echo on its way; read -r come; echo c >/proc/sysrq-trigger' >/tmp/out 2>/tmp/err
+		said=$?
+		: >/tmp/ended
+		exit $said
+	}
 	check as-root-panic is "$? $(cat /tmp/out) $(grep -c "^hvrun: the guest's kernel panicked" /tmp/err)" "134 on its way 1"
 	words
 }

@@ -15,12 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/lib/open_fds.h"
+#include "vm/config.h"
 #include "vm/daemon/remover.h"
 #include "vm/unix_socket.h"
 
@@ -70,6 +74,67 @@ static void listen_on(struct fixture *f, const char *path)
 	assert_int_equal(vm_unix_listen("test", path, &f->remover, &fd), 0);
 	assert_true(there(path));
 	close(fd);
+}
+
+static struct {
+	const char *path; /* what is about to be listened at */
+	unsigned calls;
+	bool named; /* it had its name before */
+} watched;
+
+/* In place of the C library's. */
+int listen(int fd, int backlog)
+{
+	watched.calls++;
+	if (watched.path && there(watched.path))
+		watched.named = true;
+	return (int)syscall(SYS_listen, fd, backlog);
+}
+
+/* Who finds the name can connect. */
+static void names_come_with_the_listener(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = -1, client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	watched.path = f->a;
+	assert_int_equal(vm_unix_listen("test", f->a, &f->remover, &fd), 0);
+	watched.path = NULL;
+	assert_int_equal(watched.calls, 1);
+	assert_false(watched.named);
+	assert_int_equal(lstat(f->a, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_nlink, 1); /* teardown finds nothing else in the folder */
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->a);
+	assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(client);
+	close(fd);
+	remover_end(&f->remover);
+}
+
+/* A name with no room for another beside it, and one that is taken. */
+static void long_names_and_taken_ones(void **state)
+{
+	struct fixture *f = (struct fixture *)*state;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	int fd = -1, other = -1;
+
+	memset(path, 'x', sizeof(path));
+	memcpy(path, f->dir, strlen(f->dir));
+	path[strlen(f->dir)] = '/';
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(vm_unix_listen("test", path, &f->remover, &fd), 0);
+	assert_int_equal(vm_unix_listen("test", path, &f->remover, &other), VM_STATUS_SYSTEM);
+	close(fd);
+	assert_int_equal(vm_unix_listen("test", path, &f->remover, &fd), 0);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(vm_unix_listen("test", f->a, &f->remover, &fd), 0);
+	assert_int_equal(vm_unix_listen("test", f->a, &f->remover, &other), VM_STATUS_SYSTEM);
+	close(fd);
+	remover_end(&f->remover);
 }
 
 static void names_go_at_the_end(void **state)
@@ -197,6 +262,8 @@ static void names_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ON_FIXTURE(names_come_with_the_listener),
+		ON_FIXTURE(long_names_and_taken_ones),
 		ON_FIXTURE(names_go_at_the_end),
 		ON_FIXTURE(names_go_without_the_child),
 		ON_FIXTURE(names_go_when_we_are_killed),

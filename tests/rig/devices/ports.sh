@@ -14,8 +14,7 @@ options() { echo "--port file,file=/tmp/ports.out --port talk,socket=/tmp/ports.
 l1_during() {
 	cat <<'L1'
 (
-	# By its name and its state: it is there before somebody listens.
-	until grep -q ' 00010000 .* /tmp/ports.sock$' /proc/net/unix; do sleep 0.2; done
+	while [ ! -S /tmp/ports.sock ]; do sleep 0.2; done
 	/job/unix /tmp/ports.sock 300000 </job/ports.in >/tmp/ports.back
 	echo second | /job/unix /tmp/ports.sock 7 >/tmp/ports.second
 ) </dev/null >/dev/console 2>&1 &
