@@ -8,12 +8,21 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "base/le.h"
 #include "tests/lib/vsock_rig.h"
 #include "virtio/devices.h"
+
+/* Instead of the C library's: a clock that stands still. The device gives its peers seconds, which a busy machine may take. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	(void)clock;
+	*now = (struct timespec){ .tv_sec = 1000 };
+	return 0;
+}
 
 static void identity(void **state)
 {

@@ -12,23 +12,20 @@
 
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/lib/vsock_rig.h"
 #include "virtio/devices.h"
 
-/* Instead of the C library's: the clock that deadlines are compared with can be put forward. */
+/* Instead of the C library's: the clock that deadlines are compared with is put forward, and stands still besides. */
 static time_t ahead; /* seconds */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-	int r = (int)syscall(SYS_clock_gettime, clock, now);
-
-	if (clock == CLOCK_MONOTONIC)
-		now->tv_sec += ahead;
-	return r;
+	(void)clock;
+	*now = (struct timespec){ .tv_sec = 1000 + ahead };
+	return 0;
 }
 
 /* What the host does not read waits, as far as the credit goes and no further. */
