@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # A healthy guest is never killed by the sandbox: odd runs by dice (40; 1,000 in the long form, SEED=N for
 # others). Every device, vCPUs, disks that are full, direct, read-only, verified or on io_uring, consoles that nobody
-# reads, signals, stops, window sizes, clocks far ahead, few descriptors; as we are, by --user, and as
-# another user. Whatever ends such a run, it is not a call that a list lacks: status 70 or a violation.
+# reads, signals, stops, window sizes, clocks far ahead, few descriptors; as we are, in a PID namespace, by
+# --user, and as another user. Whatever ends such a run, it is not a call that a list lacks: status 70 or a violation.
 . "$(dirname "$0")/common"
 need_kvm
 [ -z "${HVRUN_SANITIZER:-}" ] || skip_all 'builds with sanitizers are not locked in'
@@ -107,6 +107,7 @@ choose() {
 		;;
 	esac
 	[ -z "$ahead" ] || ! dice 6 || before=(unshare --time --fork --monotonic 900000000 --boottime 900000000 "${before[@]}")
+	! dice 6 || words+=(--pid-namespace)
 	pick plain plain closed unread full nostderr terminal few
 	how=$picked
 	what="$guest, $how, ${words[*]:2} ${before[*]:0:2}"
