@@ -117,11 +117,14 @@ over 'ignored SIGCHLD and SIGHUP' 143 'ended by signal 15'
 
 # Somebody without privileges has one in a user namespace, and his files are his in there.
 other=(unshare --mount sh -c 'mount --bind "$0" /dev/kvm && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' "$TMPDIR/kvm")
-if [ "$(id -u)" != 0 ] || ! mknod -m 666 "$TMPDIR/kvm" c 10 232 || ! chmod 755 "$TMPDIR" ||
-	! "${other[@]}" test -r /dev/kvm -a -w /dev/kvm -a -x "$HVRUN" -a -r "$GUESTS/spin.elf"; then
-	skip 'without privileges' 'we have none to give up, or nobody else may open /dev/kvm, or read this tree'
+# A folder that others may not pass keeps the tree from them.
+install -m 755 "$HVRUN" "$TMPDIR/hvrun" && install -m 644 "$GUESTS/spin.elf" "$GUESTS/hello.elf" "$TMPDIR" && chmod 755 "$TMPDIR"
+if [ "$(id -u)" != 0 ] || ! mknod -m 666 "$TMPDIR/kvm" c 10 232 ||
+	! "${other[@]}" test -r /dev/kvm -a -w /dev/kvm -a -x "$TMPDIR/hvrun" -a -r "$TMPDIR/spin.elf"; then
+	skip 'without privileges' 'we have none to give up, or nobody else may open /dev/kvm'
 else
 	mkdir -m 777 "$TMPDIR/logs"
+	HVRUN=$TMPDIR/hvrun GUESTS=$TMPDIR
 	begin "${other[@]}" -- --log "$TMPDIR/logs/log"
 	is 'without privileges: it is process 1' "$(awk '$1 == "NSpid:" { print $NF }' "/proc/$pid/status")" 1
 	is 'without privileges: a file that it made' "$(stat -c %u:%g "$TMPDIR/logs/log")" 65534:65534
