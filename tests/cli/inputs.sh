@@ -57,10 +57,13 @@ elif command -v setpriv >/dev/null; then
 else
 	as=(false)
 fi
+counters=
+if [ "${HVRUN_SANITIZER:-}" = cov ]; then counters=$PWD/counters && mkdir -m 1777 counters; fi
 bad_as() {
 	local name=$1 want=$2 regex=$3
 	shift 3
-	run_command 200 "${as[@]}" ./hvrun-copy "$@"
+	# The build that counts for make coverage has its counters where another user may not write.
+	run_command 200 env ${counters:+GCOV_PREFIX="$counters"} "${as[@]}" ./hvrun-copy "$@"
 	check "$name" "$want" "$regex" '' && one_line "$name: one line"
 }
 if "${as[@]}" test -x ./hvrun-copy 2>/dev/null; then
@@ -174,13 +177,15 @@ fi
 
 # Few descriptors: wherever they run out, the one line says what could not be had.
 first='' wrong=
-for n in $(seq 5 64); do
+for n in $([ -n "${HVRUN_SANITIZER:-}" ] || seq 5 64); do
 	run_command 200 bash -c 'ulimit -n "$0"; exec "$@"' "$n" "$HVRUN" -k "$good" -d disk --console virtio
 	[ "$status" != 0 ] || { first=$n; break; }
 	[ "$status" = 71 ] && [ "$(wc -l <"$err")" = 1 ] && grep -q '^hvrun: .*Too many open files' "$err" ||
 		wrong="$wrong $n:$status:$(head -n 1 "$err")"
 done
-if [ -n "$first" ] && [ -z "$wrong" ]; then
+if [ -n "${HVRUN_SANITIZER:-}" ]; then
+	skip 'few descriptors' 'sanitizers and counters need some of their own, and have words of theirs'
+elif [ -n "$first" ] && [ -z "$wrong" ]; then
 	ok "few descriptors: one line each, and $first are enough"
 else
 	not_ok 'few descriptors: one line each' "enough: ${first:-never};$wrong"
