@@ -23,9 +23,9 @@ enum { NAMESPACES = CLONE_NEWPID | CLONE_NEWNS };
 
 /*
  * The next child begins the PID namespace. Whoever may not make one as he is may in a user namespace, *@own_users, in
- * which he is who he was, so that files are his as before.
+ * which he is who he was, so that files are his as before; nobody else is there whom --user could name.
  */
-static int leave_namespaces(bool *own_users)
+static int leave_namespaces(const struct vm_config *config, bool *own_users)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
@@ -33,19 +33,24 @@ static int leave_namespaces(bool *own_users)
 	*own_users = false;
 	if (unshare(NAMESPACES) == 0)
 		return 0;
-	if (errno != EPERM || unshare(NAMESPACES | CLONE_NEWUSER) < 0)
+	if (errno != EPERM || config->user || unshare(NAMESPACES | CLONE_NEWUSER) < 0)
 		return -errno;
 	*own_users = true;
 	return daemon_map_identity(uid, gid, true);
 }
 
-/* All power over a user namespace comes with it. Who had none before goes on without: what is started looks for it. */
+/*
+ * All power over a user namespace comes with it. Who had none before goes on without: what is started looks for it. Root
+ * keeps what it takes to be root in the namespaces that come within, of helpers and of the sandbox.
+ */
 static int drop_power(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
+	if (geteuid() == 0)
+		kept[0].effective = kept[0].permitted = 1U << CAP_SETFCAP;
+	return syscall(SYS_capset, &head, kept) < 0 ? -errno : 0;
 }
 
 /* What asks /proc for a process by its number, as a share's helper does, must not find another. */
@@ -172,7 +177,7 @@ bool pid_namespace_enter(struct vm_config *config, int *status)
 	}
 	choose_signals(&signals);
 	(void)sigprocmask(SIG_BLOCK, &signals, &before);
-	r = leave_namespaces(&own_users);
+	r = leave_namespaces(config, &own_users);
 	child = r < 0 ? -1 : fork();
 	if (child == 0) {
 		(void)close(ends[1]);

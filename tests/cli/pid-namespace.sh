@@ -106,8 +106,12 @@ if [ ! -e "$TMPDIR/control" ]; then ok 'no socket is left'; else not_ok 'no sock
 
 if [ "$(id -u)" = 0 ] && [ -z "${HVRUN_SANITIZER:-}" ]; then
 	begin -- --user 65534:65534
-	kill -s KILL "$outer"
-	over '--user: SIGKILL outside' 137 ''
+	if grep -q 'the host refuses one' "$TMPDIR/err"; then
+		skip '--user: SIGKILL outside' 'root has one in a user namespace only here, in which nobody else is'
+	else
+		kill -s KILL "$outer"
+		over '--user: SIGKILL outside' 137 ''
+	fi
 fi
 # What those that start it may have ignored.
 begin env --ignore-signal=CHLD,HUP --
@@ -130,9 +134,13 @@ else
 	is 'without privileges: a file that it made' "$(stat -c %u:%g "$TMPDIR/logs/log")" 65534:65534
 	kill -s TERM "$outer"
 	over 'without privileges: SIGTERM' 143 'ended by signal 15'
-	run_command 200 unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' sh \
-		setpriv --bounding-set -all --inh-caps -all --no-new-privs "$HVRUN" -k "$GUESTS/hello.elf" --pid-namespace
-	check 'refused: said' 71 '^hvrun: --pid-namespace: the host refuses one: ' && one_line 'refused: one line'
+	if unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces' 2>/dev/null; then
+		run_command 200 unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' sh \
+			setpriv --bounding-set -all --inh-caps -all --no-new-privs "$HVRUN" -k "$GUESTS/hello.elf" --pid-namespace
+		check 'refused: said' 71 '^hvrun: --pid-namespace: the host refuses one: ' && one_line 'refused: one line'
+	else
+		skip 'refused: said' 'there are no user namespaces to be taken away'
+	fi
 fi
 
 # What it starts is in there too.
