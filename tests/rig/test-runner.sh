@@ -135,6 +135,10 @@ is runner-kvm "$(grep -c '^HAVE-KVM$' "$log")" 1
 is runner-file "$(cat "$scratch/out/note")" "from L1"
 is runner-apart "$(grep -cx -e 'on stdout' -e 'fails err: on stderr' -e 'RIG-STATUS fails 7' "$log")" 3
 is runner-vmm-timeout "$(grep -c '^RIG-STATUS hangs 137' "$log")" 1
+# One that has not begun in time is started anew, twice, and the last has all the time there is.
+echo 'exit 42' >"$scratch/job/run"
+RIG_BEGIN=0 tests/rig/rig -t 300 "$scratch/job" 2>"$scratch/err"
+is runner-begins-late "$? $(grep -c 'L1 has not begun within 0 s; it is started once more' "$scratch/err")" "42 2"
 echo 'sleep 1000' >"$scratch/job/run"
 tests/rig/rig -t 2 "$scratch/job" 2>"$scratch/err"
 is runner-hang "$? $(grep -c 'did not end within 2 s' "$scratch/err")" "125 1"
