@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "cli/command.h"
 #include "cli/crash.h"
+#include "cli/pid_namespace.h"
 #include "vm/serve.h"
 
 struct backend_options {
@@ -34,8 +35,8 @@ static const struct option own[] = {
 	  .field = offsetof(struct backend_options, socket) },
 };
 
-static const char *const shared[] = { "disk",	 "io-uring", "rng",   "user",
-				      "sandbox", "verbose",  "quiet", "help" };
+static const char *const shared[] = { "disk",	       "io-uring", "rng",   "user", "sandbox",
+				      "pid-namespace", "verbose",  "quiet", "help" };
 
 static const char head[] =
 	"hvrun backend serves a device to the guest of another VMM (man hvrun-backend)\n"
@@ -48,7 +49,17 @@ static int usage(const char *what)
 	return VM_STATUS_USAGE;
 }
 
-static int serve_disk(const struct vm_config *config)
+static int serve(struct vm_config *config, enum vm_serve_device device)
+{
+	int status;
+
+	if (!pid_namespace_enter(config, &status))
+		return status;
+	crash_prepare();
+	return vm_serve(config, device);
+}
+
+static int serve_disk(struct vm_config *config)
 {
 	if (config->disk_count != 1)
 		return usage("backend blk: one disk is served; name it with -d FILE");
@@ -57,16 +68,14 @@ static int serve_disk(const struct vm_config *config)
 			     "hvrun serves raw disks");
 	if (config->disks[0].verity && !config->disks[0].root_len)
 		return usage("backend blk: a disk with verity needs root-hash=HEX");
-	crash_prepare();
-	return vm_serve(config, VM_SERVE_BLK);
+	return serve(config, VM_SERVE_BLK);
 }
 
-static int serve_rng(const struct vm_config *config)
+static int serve_rng(struct vm_config *config)
 {
 	if (config->disk_count)
 		return usage("backend rng: a disk is served by hvrun backend blk");
-	crash_prepare();
-	return vm_serve(config, VM_SERVE_RNG);
+	return serve(config, VM_SERVE_RNG);
 }
 
 int backend_main(int argc, char **argv)

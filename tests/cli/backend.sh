@@ -45,18 +45,29 @@ serve() {
 	pid=$!
 	until grep -q 'waiting at' "$TMPDIR/err" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 }
-for signal in TERM INT HUP; do
-	serve blk -d "$TMPDIR/disk"
+for way in TERM INT HUP 'TERM --pid-namespace'; do
+	signal=${way%% *}
+	# shellcheck disable=SC2086 # one word or none
+	serve blk -d "$TMPDIR/disk" ${way#"$signal"}
+	if grep -q 'the host refuses one' "$TMPDIR/err"; then
+		skip "SIG$way" 'this host gives no PID namespace'
+		continue
+	fi
+	inside=$(cat "/proc/$pid/task/$pid/children")
+	case $way/$([ -z "$inside" ] || awk '$1 == "NSpid:" { print $NF }' "/proc/${inside%% *}/status") in
+	*--pid-namespace/1) ok 'process 1 of a namespace' ;;
+	*--pid-namespace/*) not_ok 'process 1 of a namespace' "children: $inside" ;;
+	esac
 	hv backend blk --socket "$s" -d "$TMPDIR/disk,ro"
-	check "SIG$signal: meanwhile the socket is taken" 71 '^hvrun: backend: another program listens on'
+	check "SIG$way: meanwhile the socket is taken" 71 '^hvrun: backend: another program listens on'
 	kill -$signal $pid
 	status=0
 	wait $pid || status=$?
 	case $signal in TERM) want=143 ;; INT) want=130 ;; HUP) want=129 ;; esac
 	if [ $status = $want ] && [ ! -e "$s" ] && ! grep -qvE ': (waiting at|a front end is here|the front end has gone)' "$TMPDIR/err"; then
-		ok "SIG$signal: status $want, and no socket is left"
+		ok "SIG$way: status $want, and no socket is left"
 	else
-		not_ok "SIG$signal: status $want, and no socket is left" "status $status: $(head -n 2 "$TMPDIR/err" | tr '\n' '|')"
+		not_ok "SIG$way: status $want, and no socket is left" "status $status: $(head -n 2 "$TMPDIR/err" | tr '\n' '|')"
 	fi
 done
 

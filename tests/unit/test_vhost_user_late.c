@@ -132,6 +132,16 @@ static void slow_is_waited_for(void **state)
 	}
 }
 
+/* A file system whose back-end answers request @at when it is told to. */
+static void late_fs(struct vhost_rig *b, uint32_t at)
+{
+	vhost_rig_init(b);
+	b->fake.protocol |= VHOST_USER_P_INFLIGHT_SHMFD;
+	b->fake.trick = FAKE_LATE;
+	b->fake.trick_at = at;
+	assert_int_equal(vhost_rig_create(b, VHOST_USER_FS), 0);
+}
+
 /*
  * One that gives a ring back late, as others than QEMU's do while a medium has something: nobody waits but the
  * driver. And one that never does, for as long as an answer has.
@@ -143,10 +153,7 @@ static void late_is_not_waited_for(void **state)
 		struct vhost_rig b;
 
 		(void)state;
-		vhost_rig_init(&b);
-		b.fake.trick = FAKE_LATE;
-		b.fake.trick_at = VHOST_USER_GET_VRING_BASE;
-		assert_int_equal(vhost_rig_create(&b, VHOST_USER_FS), 0);
+		late_fs(&b, VHOST_USER_GET_VRING_BASE);
 		rig_start(&b.rig, 0, 2);
 		count_holds(&b, &told);
 		if (never)
@@ -175,10 +182,7 @@ static void gone_between_two_stops(void **state)
 	struct vhost_rig b;
 
 	(void)state;
-	vhost_rig_init(&b);
-	b.fake.trick = FAKE_LATE;
-	b.fake.trick_at = VHOST_USER_GET_VRING_BASE;
-	assert_int_equal(vhost_rig_create(&b, VHOST_USER_FS), 0);
+	late_fs(&b, VHOST_USER_GET_VRING_BASE);
 	rig_start(&b.rig, 0, 2);
 	count_holds(&b, &told);
 	virtio_queue_set_ready(b.rig.dev, 0, 0);
@@ -189,16 +193,6 @@ static void gone_between_two_stops(void **state)
 	assert_int_equal(told, 2);
 	assert_false(atomic_load(&b.rig.dev->draining));
 	vhost_rig_fini(&b);
-}
-
-/* A file system whose back-end answers request @at when it is told to. */
-static void late_fs(struct vhost_rig *b, uint32_t at)
-{
-	vhost_rig_init(b);
-	b->fake.protocol |= VHOST_USER_P_INFLIGHT_SHMFD;
-	b->fake.trick = FAKE_LATE;
-	b->fake.trick_at = at;
-	assert_int_equal(vhost_rig_create(b, VHOST_USER_FS), 0);
 }
 
 /* To DRIVER_OK with two queues, and on until the back-end makes us wait for its answer; @never: not long. */
